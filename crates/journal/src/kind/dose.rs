@@ -1,0 +1,50 @@
+//! Medicine taken, or not taken. No limit of any medicine is known here: the user's own limits are in the plan.
+
+use super::field::{Choice, Field, Say, Shape};
+use super::{Kind, Lead, no_doubt};
+use crate::validate::Invalid;
+use crate::value::Fields;
+
+/// What became of the dose. Absent means that it was taken.
+static TAKEN: &[Choice] = &[
+    Choice::new("taken", "taken", &["yes"]),
+    Choice::new("partial", "part of it", &["part", "partly"]),
+    Choice::new("skipped", "skipped", &["no", "not-taken"]),
+];
+
+pub(super) const DOSE: Kind = Kind {
+    name: "dose",
+    label: "dose",
+    help: "A dose of a medicine, taken or not.",
+    fields: &[
+        Field::text("medicine", "medicine", "which medicine").required().say(Say::Lead),
+        Field::new(
+            "amount_mg",
+            "amount",
+            "how much was taken, in mg",
+            Shape::Decimal { min: 0.0, above_min: true, max: 100_000.0, places: 1 },
+        )
+        .flag("amount")
+        .unit("mg")
+        .say(Say::Lead),
+        Field::text("product", "product", "product or maker").say(Say::Bare),
+        Field::new("taken", "taken", "taken, part of it, or skipped", Shape::Choice(TAKEN))
+            .say(Say::Bare),
+        Field::text("reason", "reason", "why it was partly taken or skipped"),
+        Field::new("planned_at", "planned for", "when it was due", Shape::Instant).flag("planned"),
+        Field::text("given_by", "given by", "who gave it").flag("given-by"),
+    ],
+    lead: Lead::Fields,
+    rule: amount_unless_skipped,
+    doubt: no_doubt,
+};
+
+/// Requires an amount of every dose that was not skipped.
+fn amount_unless_skipped(fields: &Fields) -> Result<(), Invalid> {
+    let skipped = fields.get("taken").and_then(|taken| taken.as_text()) == Some("skipped");
+    if skipped || fields.contains_key("amount_mg") {
+        Ok(())
+    } else {
+        Err(Invalid::Missing { kind: "dose", field: "amount_mg", unless: Some("it was skipped") })
+    }
+}
