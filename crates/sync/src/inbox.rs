@@ -1,0 +1,210 @@
+//! What comes from the relay: log records, then envelopes; each verified before anything is done with it.
+
+use std::collections::BTreeMap;
+
+use protocol::api::LogPage;
+use protocol::envelope::Envelope;
+use protocol::id::ChainId;
+use protocol::judge::{self, ChainTip, Hold, Verdict};
+use protocol::limits;
+use protocol::log::LogError;
+use protocol::record::{RecordError, SignedRecord, VerifiedRecord, VerifyError};
+
+use crate::action::{Action, Fault, Incoming, Nonsense, Warning};
+use crate::state::{Known, Replica};
+
+/// Takes the relay's part of the member log, and says what to store and to warn of.
+///
+/// # Errors
+/// [`Fault::Fork`] if the relay's log is not an extension or a prefix of the own one.
+pub(crate) fn take_log(replica: &mut Replica, page: LogPage) -> Result<Vec<Action>, Fault> {
+    let (own_length, own_head) = (replica.log.length(), replica.log.head());
+    if page.length == own_length && page.head != own_head {
+        return Err(Fault::Fork {
+            at: own_length.saturating_sub(1),
+        });
+    }
+    if page.length < own_length {
+        let last = page
+            .length
+            .checked_sub(1)
+            .and_then(|last| replica.log.hash_at(last));
+        return if last == Some(page.head) {
+            Ok(Vec::new())
+        } else {
+            Err(Fault::Fork { at: page.length })
+        };
+    }
+    if page.length > own_length && page.records.is_empty() {
+        return Err(Fault::Fork { at: own_length });
+    }
+    if page.records.len() > limits::LOG_RECORDS {
+        return Err(Fault::Nonsense(Nonsense::TooLarge));
+    }
+    let mut records = Vec::new();
+    let mut actions = Vec::new();
+    for bytes in page.records {
+        match append(replica, &bytes.0) {
+            Ok(record) => records.push(record),
+            Err(LogError::Verify(VerifyError::Record(RecordError::Newer { .. }))) => {
+                actions.push(Action::Warn(Warning::NewerLog));
+                break;
+            }
+            Err(LogError::Place) if records.is_empty() => {
+                return Err(Fault::Fork { at: own_length });
+            }
+            Err(_) => {
+                actions.push(Action::Warn(Warning::InvalidLog {
+                    used: replica.log.length(),
+                }));
+                break;
+            }
+        }
+    }
+    if !records.is_empty() {
+        let small = |blob: &Vec<u8>| blob.len() <= limits::BLOB_BYTES;
+        let blobs = page
+            .blobs
+            .into_iter()
+            .map(|blob| blob.0)
+            .filter(small)
+            .collect();
+        actions.insert(0, Action::StoreLog { records, blobs });
+    }
+    Ok(actions)
+}
+
+fn append(replica: &mut Replica, bytes: &[u8]) -> Result<VerifiedRecord, LogError> {
+    replica.log.append(SignedRecord::parse(bytes)?)
+}
+
+/// What became of the envelopes of one answer.
+pub(crate) struct Taken {
+    /// Envelopes to merge or hold, in order.
+    pub(crate) incoming: Vec<Incoming>,
+    /// Envelopes to keep for later, and warnings.
+    pub(crate) actions: Vec<Action>,
+    /// Whether the own chain has envelopes that this replica never sealed.
+    pub(crate) copied: bool,
+}
+
+/// Judges and opens envelopes, advancing the tips of their chains. Envelopes that wait for a place are tried again as
+/// long as others make room for them.
+pub(crate) fn take_envelopes(replica: &mut Replica, envelopes: Vec<Vec<u8>>) -> Taken {
+    let mut taken = Taken {
+        incoming: Vec::new(),
+        actions: Vec::new(),
+        copied: false,
+    };
+    let mut waiting: BTreeMap<_, (Envelope, Hold)> = BTreeMap::new();
+    for bytes in envelopes {
+        match Envelope::parse(bytes) {
+            Ok(envelope) => {
+                if let Some((envelope, hold)) = take(replica, envelope, &mut taken) {
+                    let header = envelope.header();
+                    waiting.insert(
+                        (header.chain(), header.seq, envelope.hash()),
+                        (envelope, hold),
+                    );
+                }
+            }
+            Err(_) => taken.actions.push(Action::Warn(Warning::Garbage)),
+        }
+    }
+    for (_, (envelope, _)) in std::mem::take(&mut waiting) {
+        if let Some((envelope, hold)) = take(replica, envelope, &mut taken) {
+            let (hash, reason) = (envelope.hash(), hold.to_string());
+            let envelope = envelope.bytes().to_vec();
+            taken.actions.push(Action::Wait {
+                envelope,
+                hash,
+                reason,
+            });
+        }
+    }
+    taken
+}
+
+/// Takes one envelope; gives it back if it must wait.
+fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<(Envelope, Hold)> {
+    let chain = envelope.header().chain();
+    let device = envelope.header().device;
+    let tip = replica.chains.get(&chain).map(|known| known.tip);
+    // A copy is needed only where the envelope must wait; most are accepted, and are not copied.
+    let waits = may_wait(replica, &envelope, tip).then(|| envelope.clone());
+    match judge::judge(envelope, &replica.log, tip) {
+        Verdict::Accept { envelope, head } => {
+            taken.copied |= chain == replica.own_chain();
+            let (seq, hash) = (envelope.header().seq, envelope.envelope().hash());
+            replica.chains.insert(
+                chain,
+                Known {
+                    device,
+                    tip: ChainTip { seq, hash, head },
+                },
+            );
+            let content = open(replica, &envelope);
+            if let Err(reason) = &content {
+                let reason = reason.clone();
+                taken
+                    .actions
+                    .push(Action::Warn(Warning::CannotOpen { device, reason }));
+            }
+            taken.incoming.push(Incoming {
+                envelope,
+                head,
+                content,
+            });
+            None
+        }
+        Verdict::Known(envelope) => {
+            note_known(replica, chain, &envelope, taken);
+            None
+        }
+        Verdict::Hold(hold) => waits.map(|envelope| (envelope, hold)),
+        Verdict::Refuse(refusal) => {
+            taken
+                .actions
+                .push(Action::Warn(Warning::Refused { device, refusal }));
+            None
+        }
+    }
+}
+
+/// Returns whether an envelope can turn out to wait: its head is unknown, or it leaves a gap in its chain.
+fn may_wait(replica: &Replica, envelope: &Envelope, tip: Option<ChainTip>) -> bool {
+    let next = tip.map_or(0, |tip| tip.seq.0).saturating_add(1);
+    envelope.header().seq.0 > next || replica.log.index_of(&envelope.header().head).is_none()
+}
+
+/// Compares an envelope at or below the tip of its chain with what is known of that place: the tip's hash.
+fn note_known(
+    replica: &Replica,
+    chain: ChainId,
+    envelope: &protocol::envelope::VerifiedEnvelope,
+    taken: &mut Taken,
+) {
+    let header = envelope.header();
+    let Some(known) = replica.chains.get(&chain) else {
+        return;
+    };
+    if header.seq == known.tip.seq && envelope.envelope().hash() != known.tip.hash {
+        taken.copied |= chain == replica.own_chain();
+        let (device, seq) = (header.device, header.seq);
+        taken
+            .actions
+            .push(Action::Warn(Warning::TwoAtOnePlace { device, seq }));
+    }
+}
+
+fn open(
+    replica: &Replica,
+    envelope: &protocol::envelope::VerifiedEnvelope,
+) -> Result<seal::Content, String> {
+    let epoch = envelope.header().epoch;
+    let key = replica
+        .keys
+        .get(&epoch)
+        .ok_or_else(|| format!("the key of epoch {epoch} is missing"))?;
+    seal::open(envelope, key).map_err(|error| error.to_string())
+}
