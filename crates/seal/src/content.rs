@@ -97,21 +97,34 @@ pub fn seal(
     if plain.len() > limits::CONTENT_BYTES {
         return Err(SealError::TooLarge);
     }
-    let padded = Zeroizing::new(padding::pad(&Zeroizing::new(deflate(&plain))));
-    let ciphertext = cipher(key)
-        .encrypt(
-            &XNonce::from(header.nonce),
-            Payload {
-                msg: &padded,
-                aad: &header.to_bytes(),
-            },
-        )
-        .map_err(|_| SealError::TooLarge)?;
-    let envelope = Envelope::create(header, &ciphertext, device);
+    let envelope = encrypt(header, &plain, key, device).ok_or(SealError::TooLarge)?;
     if envelope.bytes().len() > limits::ENVELOPE_BYTES {
         return Err(SealError::TooLarge);
     }
     Ok(envelope)
+}
+
+/// Compresses, pads, encrypts and signs; none if the cipher refuses the length.
+fn encrypt(header: Header, plain: &[u8], key: &EpochKey, device: &KeyPair) -> Option<Envelope> {
+    let padded = Zeroizing::new(padding::pad(&Zeroizing::new(deflate(plain))));
+    let nonce = XNonce::from(header.nonce);
+    let payload = Payload {
+        msg: &padded,
+        aad: &header.to_bytes(),
+    };
+    let ciphertext = cipher(key).encrypt(&nonce, payload).ok()?;
+    Some(Envelope::create(header, &ciphertext, device))
+}
+
+/// Seals bytes that need not be a content, as other software of a member could.
+#[cfg(test)]
+pub(crate) fn seal_unchecked(
+    header: Header,
+    plain: &[u8],
+    key: &EpochKey,
+    device: &KeyPair,
+) -> Envelope {
+    encrypt(header, plain, key, device).unwrap()
 }
 
 /// Opens a verified envelope.

@@ -1,13 +1,14 @@
 //! Invites: the link that lets one device join, with no inviter online.
 //!
-//! `<relay origin>/join/<journal, base64url>#<secret, base64url>`. Everything secret is in the URL fragment, which clients
-//! never send to a server. Whoever has an open link, and the relay's data of that time, can read everything up to then.
+//! `<relay origin>/join/<journal>#<secret>` or `…#<secret>.<name>`, each part in unpadded base64url; the name is the one
+//! that the inviter suggests for the device. What is secret is in the URL fragment, which clients never send to a server. Whoever has an open link, and the relay's data of that time, can read everything up to then.
 
 use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::BASE64URL_NOPAD;
 use protocol::id::JournalId;
+use protocol::limits;
 use protocol::log::is_origin;
 use rand_core::CryptoRng;
 
@@ -37,6 +38,8 @@ pub struct InviteLink {
     pub journal: JournalId,
     /// The secret.
     pub secret: InviteSecret,
+    /// The name that the inviter suggests for the device.
+    pub device_name: Option<String>,
 }
 
 /// A text that is no invite link.
@@ -49,7 +52,12 @@ impl InviteLink {
     pub fn reveal(&self) -> String {
         let journal = BASE64URL_NOPAD.encode(&self.journal.0);
         let secret = BASE64URL_NOPAD.encode(self.secret.0.reveal());
-        format!("{}/join/{journal}#{secret}", self.relay)
+        let mut link = format!("{}/join/{journal}#{secret}", self.relay);
+        if let Some(name) = &self.device_name {
+            link.push('.');
+            link.push_str(&BASE64URL_NOPAD.encode(name.as_bytes()));
+        }
+        link
     }
 }
 
@@ -57,7 +65,11 @@ impl FromStr for InviteLink {
     type Err = InvalidLink;
 
     fn from_str(text: &str) -> Result<Self, InvalidLink> {
-        let (address, secret) = text.trim().split_once('#').ok_or(InvalidLink)?;
+        let (address, fragment) = text.trim().split_once('#').ok_or(InvalidLink)?;
+        let (secret, name) = match fragment.split_once('.') {
+            Some((secret, name)) => (secret, Some(device_name(name)?)),
+            None => (fragment, None),
+        };
         let (relay, journal) = address.split_once("/join/").ok_or(InvalidLink)?;
         if !is_origin(relay) {
             return Err(InvalidLink);
@@ -66,7 +78,21 @@ impl FromStr for InviteLink {
             relay: relay.to_owned(),
             journal: JournalId(bytes(journal)?),
             secret: InviteSecret(Seed::from_bytes(bytes(secret)?)),
+            device_name: name,
         })
+    }
+}
+
+fn device_name(text: &str) -> Result<String, InvalidLink> {
+    let bytes = BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .map_err(|_| InvalidLink)?;
+    let name = String::from_utf8(bytes).map_err(|_| InvalidLink)?;
+    let fits = (1..=limits::NAME_BYTES).contains(&name.len());
+    if fits && !name.chars().any(char::is_control) {
+        Ok(name)
+    } else {
+        Err(InvalidLink)
     }
 }
 

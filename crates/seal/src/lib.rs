@@ -12,6 +12,12 @@ mod invite;
 mod key_pair;
 mod name;
 mod padding;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use content::{Content, OpenError, SealError, VectorPart, open, seal};
 pub use epoch::{EpochKey, KeyError};

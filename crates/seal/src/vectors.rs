@@ -1,0 +1,185 @@
+//! The golden vectors of the protocol: made here, where the secrets are, and kept as
+//! `crates/protocol/vectors/protocol.json`, which an independent script reproduces.
+//!
+//! The test fails if a byte moves. `EBB_WRITE_VECTORS=1 cargo test -p ebb-seal vectors` writes the file anew, which is
+//! right only together with a new protocol version.
+
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use protocol::cbor::{self, Bytes};
+use protocol::domain::Domain;
+use protocol::envelope::{Header, Kind};
+use protocol::id::{ChainId, ChainSalt, EnvelopeHash, Seq};
+use protocol::request::{Authorization, Request};
+use protocol::sign::Signer;
+use protocol::vector::{Position, Vector};
+use serde_json::{Value, json};
+
+use crate::testing::{FixedRandom, Story};
+use crate::{Content, InviteLink, InviteSecret, KeyPair, Seed, VectorPart, seal, seal_name};
+
+fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+fn keys() -> Value {
+    let of = |domain: &str, pair: &KeyPair, seed: [u8; 32]| {
+        json!({
+            "info": domain,
+            "seed": hex(&seed),
+            "signing_key": pair.signing_key().to_string(),
+            "kem_key": pair.kem_key().to_string(),
+            "key_id": pair.key_id().to_string(),
+        })
+    };
+    let seed = [1; 32];
+    json!([
+        of(
+            Domain::DeviceKeys.prefix(),
+            &KeyPair::of_device(&Seed::from_bytes(seed)),
+            seed
+        ),
+        of(
+            Domain::InviteKeys.prefix(),
+            &KeyPair::of_invite(&Seed::from_bytes(seed)),
+            seed
+        ),
+    ])
+}
+
+fn member_log(story: &Story) -> Value {
+    let records = story
+        .records
+        .iter()
+        .zip(&story.signers)
+        .map(|(record, signer)| {
+            let (payload, signature) = record.bytes().split_last_chunk::<64>().unwrap();
+            json!({
+                "payload": hex(payload),
+                "signature": hex(signature),
+                "signing_key": signer.to_string(),
+                "hash": record.hash().to_string(),
+            })
+        });
+    json!({ "journal": story.log.journal().to_string(), "records": records.collect::<Vec<_>>() })
+}
+
+fn epoch(story: &Story) -> Value {
+    json!({
+        "number": story.key.number(),
+        "key": hex(story.key.bytes()),
+        "commitment": story.key.commitment().to_string(),
+        "recipient_seed": hex(&[1; 32]),
+        "recipient": story.owner.key_id().to_string(),
+        "blob": hex(&story.owner_blob),
+        "blob_hash": protocol::id::BlobHash::of(&story.owner_blob).to_string(),
+    })
+}
+
+fn name(story: &Story) -> Value {
+    let subject = [3; 16];
+    let sealed = seal_name("Ana", &subject, &story.key, &mut FixedRandom::new("name")).unwrap();
+    json!({ "name": "Ana", "subject": hex(&subject), "sealed": hex(&sealed) })
+}
+
+fn envelope(story: &Story) -> Value {
+    let salt = ChainSalt([5; 16]);
+    let device = story.owner.key_id();
+    let header = Header {
+        kind: Kind::Batch,
+        journal: story.log.journal(),
+        device,
+        salt,
+        seq: Seq(2),
+        prev: Some(EnvelopeHash([7; 32])),
+        head: story.log.head(),
+        epoch: 0,
+        nonce: [9; 24],
+    };
+    let position = Position {
+        seq: Seq(1),
+        hash: EnvelopeHash([7; 32]),
+    };
+    let chains = Vector([(ChainId::of(&device, &salt), position)].into());
+    let content = Content {
+        seen: VectorPart {
+            whole: false,
+            chains,
+        },
+        batch: Bytes(b"a batch, in the journal's own encoding".repeat(4)),
+    };
+    let sealed = seal(header.clone(), &content, &story.key, &story.owner).unwrap();
+    json!({
+        "device": device.to_string(),
+        "salt": salt.to_string(),
+        "chain": header.chain().to_string(),
+        "header": hex(&header.to_bytes()),
+        "content": hex(&cbor::encode(&content)),
+        "key": hex(story.key.bytes()),
+        "signing_key": story.owner.signing_key().to_string(),
+        "bytes": hex(sealed.bytes()),
+        "hash": sealed.hash().to_string(),
+    })
+}
+
+fn request(story: &Story) -> Value {
+    let request = Request {
+        method: "POST",
+        path: "/v1/journals?x=1",
+        body: b"body",
+    };
+    let proof = Authorization::create(
+        &story.owner,
+        "https://relay.example",
+        request,
+        1_780_000_000,
+        [4; 16],
+    );
+    json!({
+        "origin": "https://relay.example",
+        "method": request.method,
+        "path": request.path,
+        "body": hex(request.body),
+        "time": 1_780_000_000,
+        "random": hex(&[4; 16]),
+        "signing_key": story.owner.signing_key().to_string(),
+        "authorization": proof.to_string(),
+    })
+}
+
+fn invite(story: &Story) -> Value {
+    let secret = InviteSecret::random(&mut FixedRandom::new("invite"));
+    let key_id = secret.key_pair().key_id().to_string();
+    let link = InviteLink {
+        relay: "https://relay.example".to_owned(),
+        journal: story.log.journal(),
+        secret,
+        device_name: Some("phone".to_owned()),
+    };
+    json!({ "link": link.reveal(), "journal": link.journal.to_string(), "key_id": key_id })
+}
+
+#[test]
+fn golden_vectors_are_what_this_version_makes() {
+    let story = Story::tell();
+    let made = json!({
+        "keys": keys(),
+        "member_log": member_log(&story),
+        "epoch": epoch(&story),
+        "name": name(&story),
+        "envelope": envelope(&story),
+        "request": request(&story),
+        "invite": invite(&story),
+    });
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../protocol/vectors/protocol.json");
+    if std::env::var_os("EBB_WRITE_VECTORS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, format!("{made:#}\n")).unwrap();
+    }
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert!(
+        kept == made,
+        "the golden vectors differ from what this version makes"
+    );
+}
