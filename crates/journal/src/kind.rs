@@ -15,20 +15,25 @@ mod note;
 mod sleep;
 
 pub use area::AREAS;
-pub use field::{COMMON, Choice, Field, Shape, choose};
+pub use field::{COMMON, Choice, Field, SKIPPED, Shape, UNABLE, choose};
 pub use night::{
     InvalidNight, Night, SE_DSE_FORMULA, SE_TIB_FORMULA, Slip, TIB_FORMULA, TST_FORMULA,
 };
 pub use night_clock::{InvalidNightClock, night_from_clock};
 
-pub(crate) use field::Say;
+pub(crate) use field::{AUTHOR_NAME, Say};
 
 use crate::validate::{Invalid, Warning};
 use crate::value::Fields;
 
 /// Every kind this ebb knows. Entries of other kinds are kept and shown as they are.
-pub static KINDS: &[Kind] =
-    &[fatigue::FATIGUE, activity::ACTIVITY, dose::DOSE, sleep::SLEEP, note::NOTE];
+pub static KINDS: &[Kind] = &[
+    fatigue::FATIGUE,
+    activity::ACTIVITY,
+    dose::DOSE,
+    sleep::SLEEP,
+    note::NOTE,
+];
 
 /// A kind of entry.
 #[derive(Debug)]
@@ -67,7 +72,7 @@ pub(crate) enum Lead {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) field: &'static Field,
-    pub(crate) area: Option<&'static str>,
+    pub(crate) area: Option<&'static Choice>,
 }
 
 /// Returns the kind of that name, if this ebb knows it.
@@ -80,12 +85,18 @@ impl Kind {
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         let name = name.replace('-', "_");
         let named = |field: &&Field| field.name == name || field.flag.replace('-', "_") == name;
-        self.fields.iter().find(named).or_else(|| COMMON.iter().find(named))
+        self.fields
+            .iter()
+            .find(named)
+            .or_else(|| COMMON.iter().find(named))
     }
 
     /// Resolves a stored name, which is a field's name, or that of one area of a field asked per area.
     pub(crate) fn slot(&self, stored: &str) -> Option<Slot> {
-        self.fields.iter().find_map(|field| field.slot(stored)).or_else(|| common_slot(stored))
+        self.fields
+            .iter()
+            .find_map(|field| field.slot(stored))
+            .or_else(|| common_slot(stored))
     }
 }
 
@@ -110,24 +121,50 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Keys of an entry's JSON and storage that no field may take.
-    const RESERVED: [&str; 7] = ["id", "kind", "at", "offset", "zone", "recorded_at", "author"];
+    const RESERVED: [&str; 7] = [
+        "id",
+        "kind",
+        "at",
+        "offset",
+        "zone",
+        "recorded_at",
+        "author",
+    ];
 
     #[test]
     fn names_are_snake_case_values_kebab_case_and_none_twice() {
         let plain = |name: &str, joint: char| {
             !name.is_empty()
-                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joint)
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joint)
         };
         let mut kinds = BTreeSet::new();
         for kind in KINDS {
-            assert!(plain(kind.name, '-') && kinds.insert(kind.name), "{}", kind.name);
+            assert!(
+                plain(kind.name, '-') && kinds.insert(kind.name),
+                "{}",
+                kind.name
+            );
             let mut names = BTreeSet::new();
             let mut flags = BTreeSet::new();
             for field in kind.fields.iter().chain(COMMON) {
-                assert!(plain(field.name, '_') && names.insert(field.name), "{}", field.name);
-                assert!(plain(field.flag, '-') && flags.insert(field.flag), "{}", field.flag);
+                assert!(
+                    plain(field.name, '_') && names.insert(field.name),
+                    "{}",
+                    field.name
+                );
+                assert!(
+                    plain(field.flag, '-') && flags.insert(field.flag),
+                    "{}",
+                    field.flag
+                );
                 assert!(!RESERVED.contains(&field.name), "{}", field.name);
-                assert!(!field.help.is_empty() && !field.label.is_empty(), "{}", field.name);
+                assert!(
+                    !field.help.is_empty() && !field.label.is_empty(),
+                    "{}",
+                    field.name
+                );
                 let mut spoken = BTreeSet::new();
                 for choice in field.shape.choices().unwrap_or_default() {
                     assert!(plain(choice.value, '-'), "{}", choice.value);
@@ -144,7 +181,10 @@ mod tests {
     fn a_flag_finds_its_field() {
         let sleep = kind("sleep").unwrap();
         assert_eq!(sleep.field("bed").unwrap().name, "in_bed");
-        assert_eq!(sleep.field("tried-to-sleep").unwrap().name, "tried_to_sleep");
+        assert_eq!(
+            sleep.field("tried-to-sleep").unwrap().name,
+            "tried_to_sleep"
+        );
         assert_eq!(sleep.field("note").unwrap().name, "note");
         assert!(sleep.field("level").is_none());
         assert!(kind("mood").is_none());

@@ -62,12 +62,20 @@ impl At {
     /// Makes the time of `instant` as read from a clock `offset` ahead of UTC; fractions of a second are dropped.
     pub fn new(instant: Timestamp, offset: Offset, zone: Option<String>) -> Self {
         let instant = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
-        Self { instant, offset, zone }
+        Self {
+            instant,
+            offset,
+            zone,
+        }
     }
 
     /// Makes the time of `instant` as a clock in `zone` shows it.
     pub fn in_zone(instant: Timestamp, zone: &TimeZone) -> Self {
-        Self::new(instant, zone.to_offset(instant), zone.iana_name().map(str::to_owned))
+        Self::new(
+            instant,
+            zone.to_offset(instant),
+            zone.iana_name().map(str::to_owned),
+        )
     }
 
     /// Makes the time of a wall clock in `zone`.
@@ -81,12 +89,16 @@ impl At {
         };
         match zone.to_ambiguous_zoned(time).offset() {
             AmbiguousOffset::Unambiguous { offset } => read(offset).map(|at| *at),
-            AmbiguousOffset::Gap { before, after } => {
-                Err(NotOneTime::Never { time, before: read(after)?, after: read(before)? })
-            }
-            AmbiguousOffset::Fold { before, after } => {
-                Err(NotOneTime::Twice { time, first: read(before)?, second: read(after)? })
-            }
+            AmbiguousOffset::Gap { before, after } => Err(NotOneTime::Never {
+                time,
+                before: read(after)?,
+                after: read(before)?,
+            }),
+            AmbiguousOffset::Fold { before, after } => Err(NotOneTime::Twice {
+                time,
+                first: read(before)?,
+                second: read(after)?,
+            }),
         }
     }
 
@@ -153,7 +165,10 @@ pub fn day_of(at: &At, zone: &TimeZone) -> Date {
 /// Returns the instants of one local day: from its first to the next day's first, 23 to 25 hours later where the
 /// clocks change.
 pub fn day_bounds(date: Date, zone: &TimeZone) -> Range<Timestamp> {
-    let start = |date: Date| date.to_zoned(zone.clone()).map(|midnight| midnight.timestamp());
+    let start = |date: Date| {
+        date.to_zoned(zone.clone())
+            .map(|midnight| midnight.timestamp())
+    };
     let from = start(date).unwrap_or(Timestamp::MIN);
     let to = date.tomorrow().and_then(start).unwrap_or(Timestamp::MAX);
     from..to
@@ -217,7 +232,14 @@ mod tests {
         }
         let named: At = "2026-11-20T08:00:00+01:00[Europe/Madrid]".parse().unwrap();
         assert_eq!(named.zone(), Some("Europe/Madrid"));
-        for bad in ["", "2026-11-20", "2026-11-20T08:00:00", "2026-11-31T08:00:00Z", "08:00", "é"] {
+        for bad in [
+            "",
+            "2026-11-20",
+            "2026-11-20T08:00:00",
+            "2026-11-31T08:00:00Z",
+            "08:00",
+            "é",
+        ] {
             assert_eq!(bad.parse::<At>(), Err(InvalidAt), "{bad}");
         }
     }
@@ -256,7 +278,10 @@ mod tests {
         let beirut = zone("Asia/Beirut");
         assert_eq!(hours(date(2026, 3, 29), &beirut), 23);
         let first = day_bounds(date(2026, 3, 29), &beirut).start;
-        assert_eq!(At::in_zone(first, &beirut).to_string(), "2026-03-29T01:00:00+03:00");
+        assert_eq!(
+            At::in_zone(first, &beirut).to_string(),
+            "2026-03-29T01:00:00+03:00"
+        );
         assert_eq!(day_bounds(Date::MAX, &madrid).end, Timestamp::MAX);
     }
 
@@ -266,27 +291,72 @@ mod tests {
         let bounds = day_bounds(date(2026, 10, 25), &madrid);
         let mut instant = bounds.start;
         while instant < bounds.end {
-            assert_eq!(day_of(&At::in_zone(instant, &madrid), &madrid), date(2026, 10, 25));
+            assert_eq!(
+                day_of(&At::in_zone(instant, &madrid), &madrid),
+                date(2026, 10, 25)
+            );
             instant += jiff::SignedDuration::from_mins(30);
         }
-        assert_eq!(day_of(&At::in_zone(instant, &madrid), &madrid), date(2026, 10, 26));
+        assert_eq!(
+            day_of(&At::in_zone(instant, &madrid), &madrid),
+            date(2026, 10, 26)
+        );
     }
 
     #[test]
     fn times_in_words() {
-        let now = date(2026, 11, 22).at(13, 0, 0, 0).to_zoned(zone("Europe/Madrid")).unwrap();
+        let now = date(2026, 11, 22)
+            .at(13, 0, 0, 0)
+            .to_zoned(zone("Europe/Madrid"))
+            .unwrap();
         for (text, precision, words) in [
             ("2026-11-22T12:40:00+01:00", Precision::Exact, "today 12:40"),
-            ("2026-11-21T22:30:00+01:00", Precision::Exact, "yesterday 22:30"),
-            ("2026-11-23T08:00:00+01:00", Precision::Exact, "tomorrow 08:00"),
-            ("2026-11-20T08:00:00+01:00", Precision::Exact, "Fri 20 Nov 08:00"),
-            ("2025-11-20T08:00:00+01:00", Precision::Exact, "Thu 20 Nov 2025 08:00"),
-            ("2026-11-22T08:00:00+01:00", Precision::Approx, "today about 08:00"),
-            ("2026-11-22T08:00:00+01:00", Precision::DayPart, "today, morning"),
-            ("2026-11-22T23:00:00+01:00", Precision::DayPart, "today, night"),
-            ("2026-11-22T11:40:00+00:00", Precision::Exact, "today 11:40 (UTC+00)"),
+            (
+                "2026-11-21T22:30:00+01:00",
+                Precision::Exact,
+                "yesterday 22:30",
+            ),
+            (
+                "2026-11-23T08:00:00+01:00",
+                Precision::Exact,
+                "tomorrow 08:00",
+            ),
+            (
+                "2026-11-20T08:00:00+01:00",
+                Precision::Exact,
+                "Fri 20 Nov 08:00",
+            ),
+            (
+                "2025-11-20T08:00:00+01:00",
+                Precision::Exact,
+                "Thu 20 Nov 2025 08:00",
+            ),
+            (
+                "2026-11-22T08:00:00+01:00",
+                Precision::Approx,
+                "today about 08:00",
+            ),
+            (
+                "2026-11-22T08:00:00+01:00",
+                Precision::DayPart,
+                "today, morning",
+            ),
+            (
+                "2026-11-22T23:00:00+01:00",
+                Precision::DayPart,
+                "today, night",
+            ),
+            (
+                "2026-11-22T11:40:00+00:00",
+                Precision::Exact,
+                "today 11:40 (UTC+00)",
+            ),
             // Summer time had another offset, and so had the reader.
-            ("2026-07-01T08:00:00+02:00", Precision::Exact, "Wed 1 Jul 08:00"),
+            (
+                "2026-07-01T08:00:00+02:00",
+                Precision::Exact,
+                "Wed 1 Jul 08:00",
+            ),
         ] {
             assert_eq!(when(&text.parse().unwrap(), precision, &now), words);
         }

@@ -8,6 +8,7 @@
 use crate::envelope::{Envelope, VerifiedEnvelope};
 use crate::id::{EnvelopeHash, Seq};
 use crate::log::MemberLog;
+use crate::role::Role;
 
 /// What is known of the chain an envelope claims to continue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +30,8 @@ pub enum Verdict {
         envelope: VerifiedEnvelope,
         /// The index of the record that it names as head.
         head: u32,
+        /// What its device might do then.
+        role: Role,
     },
     /// It cannot be judged or merged yet; keep it and judge again later.
     Hold(Hold),
@@ -95,13 +98,13 @@ pub fn judge(envelope: Envelope, log: &MemberLog, tip: Option<ChainTip>) -> Verd
     let Some(head) = head else {
         return Verdict::Hold(Hold::UnknownHead);
     };
-    match device.role_at(head) {
+    let role = match device.role_at(head) {
         None => return Verdict::Refuse(Refusal::NotMember),
         Some(role) if !role.may_write() || device.keys.paper => {
             return Verdict::Refuse(Refusal::NotPermitted);
         }
-        Some(_) => {}
-    }
+        Some(role) => role,
+    };
     if log
         .epoch_at(head)
         .is_none_or(|epoch| epoch.number != header.epoch)
@@ -123,5 +126,9 @@ pub fn judge(envelope: Envelope, log: &MemberLog, tip: Option<ChainTip>) -> Verd
             return Verdict::Refuse(Refusal::OlderHead);
         }
     }
-    Verdict::Accept { envelope, head }
+    Verdict::Accept {
+        envelope,
+        head,
+        role,
+    }
 }

@@ -5,6 +5,7 @@ use protocol::envelope::VerifiedEnvelope;
 use protocol::id::{ChainId, ChainSalt, EnvelopeHash, KeyId, Seq};
 use protocol::judge::Refusal;
 use protocol::record::VerifiedRecord;
+use protocol::role::Role;
 use protocol::vector::Vector;
 use seal::Content;
 
@@ -26,6 +27,8 @@ pub struct Incoming {
     pub envelope: VerifiedEnvelope,
     /// The index of the member-log record that it names as head.
     pub head: u32,
+    /// What its device might do at that head.
+    pub role: Role,
     /// What it carries, or why it must be held: its key is missing, or it cannot be opened.
     pub content: Result<Content, String>,
 }

@@ -133,7 +133,11 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
     // A copy is needed only where the envelope must wait; most are accepted, and are not copied.
     let waits = may_wait(replica, &envelope, tip).then(|| envelope.clone());
     match judge::judge(envelope, &replica.log, tip) {
-        Verdict::Accept { envelope, head } => {
+        Verdict::Accept {
+            envelope,
+            head,
+            role,
+        } => {
             taken.copied |= chain == replica.own_chain();
             let (seq, hash) = (envelope.header().seq, envelope.envelope().hash());
             replica.chains.insert(
@@ -153,6 +157,7 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
             taken.incoming.push(Incoming {
                 envelope,
                 head,
+                role,
                 content,
             });
             None

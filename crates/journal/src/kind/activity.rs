@@ -9,18 +9,32 @@ pub(super) const ACTIVITY: Kind = Kind {
     label: "activity",
     help: "Something that took effort: walking, dressing, chores, stairs, work.",
     fields: &[
-        Field::text("what", "what", "what was done, such as walking, dressing, chores, stairs, work")
-            .required()
-            .say(Say::Lead),
-        Field::new("minutes", "minutes", "for how long", Shape::Minutes { max: 1440 })
-            .say(Say::Lead),
-        Field::new("effort", "effort", "effort, 0 none to 10 all there is", Shape::Int { min: 0, max: 10 }),
+        Field::text(
+            "what",
+            "what",
+            "what was done, such as walking, dressing, chores, stairs, work",
+        )
+        .required()
+        .say(Say::Lead),
+        Field::new(
+            "minutes",
+            "minutes",
+            "for how long",
+            Shape::Minutes { max: 1440 },
+        )
+        .say(Say::Lead),
+        Field::new(
+            "effort",
+            "effort",
+            "effort, 0 none to 10 all there is",
+            Shape::Int { min: 0, max: 10 },
+        ),
         Field::new("areas", "areas", "where it was felt", Shape::Choices(AREAS))
             .flag("area")
             .say(Say::Bare),
         Field::new(
             "eased",
-            "eased after the first moves:",
+            "eased after the first moves",
             "whether it grew easier after the first moves",
             Shape::Choice(YES_NO_UNSURE),
         ),

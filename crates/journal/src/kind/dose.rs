@@ -17,21 +17,39 @@ pub(super) const DOSE: Kind = Kind {
     label: "dose",
     help: "A dose of a medicine, taken or not.",
     fields: &[
-        Field::text("medicine", "medicine", "which medicine").required().say(Say::Lead),
+        Field::text("medicine", "medicine", "which medicine")
+            .required()
+            .say(Say::Lead),
         Field::new(
             "amount_mg",
             "amount",
             "how much was taken, in mg",
-            Shape::Decimal { min: 0.0, above_min: true, max: 100_000.0, places: 1 },
+            Shape::Decimal {
+                min: 0.0,
+                above_min: true,
+                max: 100_000.0,
+                places: 1,
+            },
         )
         .flag("amount")
         .unit("mg")
         .say(Say::Lead),
         Field::text("product", "product", "product or maker").say(Say::Bare),
-        Field::new("taken", "taken", "taken, part of it, or skipped", Shape::Choice(TAKEN))
-            .say(Say::Bare),
+        Field::new(
+            "taken",
+            "taken",
+            "taken, part of it, or skipped",
+            Shape::Choice(TAKEN),
+        )
+        .say(Say::Bare),
         Field::text("reason", "reason", "why it was partly taken or skipped"),
-        Field::new("planned_at", "planned for", "when it was due", Shape::Instant).flag("planned"),
+        Field::new(
+            "planned_at",
+            "planned for",
+            "when it was due",
+            Shape::Instant,
+        )
+        .flag("planned"),
         Field::text("given_by", "given by", "who gave it").flag("given-by"),
     ],
     lead: Lead::Fields,
@@ -45,6 +63,10 @@ fn amount_unless_skipped(fields: &Fields) -> Result<(), Invalid> {
     if skipped || fields.contains_key("amount_mg") {
         Ok(())
     } else {
-        Err(Invalid::Missing { kind: "dose", field: "amount_mg", unless: Some("it was skipped") })
+        Err(Invalid::Missing {
+            kind: "dose",
+            field: "amount_mg",
+            unless: Some("it was skipped"),
+        })
     }
 }

@@ -16,8 +16,13 @@ pub(super) const FATIGUE: Kind = Kind {
     label: "fatigue",
     help: "A check-in: how tired or weak, and where.",
     fields: &[
-        Field::new("level", "level", "fatigue now, 0 none to 10 worst", Shape::Int { min: 0, max: 10 })
-            .say(Say::Lead),
+        Field::new(
+            "level",
+            "level",
+            "fatigue now, 0 none to 10 worst",
+            Shape::Int { min: 0, max: 10 },
+        )
+        .say(Say::Lead),
         Field::new("areas", "areas", "where it is felt", Shape::Choices(AREAS))
             .flag("area")
             .say(Say::Bare),
@@ -32,7 +37,10 @@ pub(super) const FATIGUE: Kind = Kind {
             "weakness",
             "weakness",
             "weakness of an area, 0 none to 3 severe",
-            Shape::PerArea { areas: AREAS, max: 3 },
+            Shape::PerArea {
+                areas: AREAS,
+                max: 3,
+            },
         ),
     ],
     lead: Lead::Label,

@@ -3,6 +3,12 @@
 //! Owns the types of the table and the fields every entry may have. Checks nothing itself: `validate` does.
 
 use super::Slot;
+use crate::value::Value;
+
+/// The answer of someone who passed a question over.
+pub const SKIPPED: &str = "skipped";
+/// The answer of someone who could not tell, or could not do it.
+pub const UNABLE: &str = "unable";
 
 /// One field of a kind, or one that every entry may have.
 #[derive(Clone, Copy, Debug)]
@@ -121,24 +127,52 @@ const TEXT_BYTES: usize = 200;
 /// The limit of a note, in bytes of UTF-8.
 const NOTE_BYTES: usize = 8 * 1024;
 
+/// The names of an author that an imported file claims.
+pub(crate) static AUTHOR_NAME: Field = Field::text("author", "author", "who recorded it first");
+
 /// The fields every entry may have, in the order they are shown.
 pub static COMMON: &[Field] = &[
-    Field::new("status", "status", "whether the entry stands", Shape::Choice(STATUSES))
-        .default("final")
-        .say(Say::Never),
-    Field::new("precision", "precision", "how exactly the time is known", Shape::Choice(PRECISIONS))
-        .default("exact")
-        .say(Say::Never),
-    Field::new("source", "source", "who or what the answers come from", Shape::Choice(SOURCES))
-        .default("self")
-        .say(Say::Never),
-    Field::new("note", "note", "anything worth keeping", Shape::Lines { max_bytes: NOTE_BYTES })
-        .say(Say::Never),
+    Field::new(
+        "status",
+        "status",
+        "whether the entry stands",
+        Shape::Choice(STATUSES),
+    )
+    .default("final")
+    .say(Say::Never),
+    Field::new(
+        "precision",
+        "precision",
+        "how exactly the time is known",
+        Shape::Choice(PRECISIONS),
+    )
+    .default("exact")
+    .say(Say::Never),
+    Field::new(
+        "source",
+        "source",
+        "who or what the answers come from",
+        Shape::Choice(SOURCES),
+    )
+    .default("self")
+    .say(Say::Never),
+    Field::new(
+        "note",
+        "note",
+        "anything worth keeping",
+        Shape::Lines {
+            max_bytes: NOTE_BYTES,
+        },
+    )
+    .say(Say::Never),
     Field::new(
         "tags",
         "tags",
         "words to find the entry by, with commas between",
-        Shape::Texts { max_bytes: TEXT_BYTES, max_items: 20 },
+        Shape::Texts {
+            max_bytes: TEXT_BYTES,
+            max_items: 20,
+        },
     )
     .flag("tag")
     .say(Say::Never),
@@ -156,8 +190,11 @@ static PRECISIONS: &[Choice] = &[
     Choice::new("day-part", "part of the day", &[]),
 ];
 
-static SOURCES: &[Choice] =
-    &[Choice::plain("self"), Choice::plain("caregiver"), Choice::plain("device")];
+static SOURCES: &[Choice] = &[
+    Choice::plain("self"),
+    Choice::plain("caregiver"),
+    Choice::plain("device"),
+];
 
 /// Yes, no, or not sure.
 pub(super) static YES_NO_UNSURE: &[Choice] = &[
@@ -180,12 +217,29 @@ impl Field {
             _ => None,
         };
         let (required, default, say) = (false, None, Say::Named);
-        Self { name, flag: name, label, help, unit, shape, required, default, say }
+        Self {
+            name,
+            flag: name,
+            label,
+            help,
+            unit,
+            shape,
+            required,
+            default,
+            say,
+        }
     }
 
     /// Makes a field of one line of text of the usual length.
     pub(super) const fn text(name: &'static str, label: &'static str, help: &'static str) -> Self {
-        Self::new(name, label, help, Shape::Text { max_bytes: TEXT_BYTES })
+        Self::new(
+            name,
+            label,
+            help,
+            Shape::Text {
+                max_bytes: TEXT_BYTES,
+            },
+        )
     }
 
     /// Gives it a flag of its own, which a name with an underscore needs.
@@ -221,12 +275,18 @@ impl Field {
     /// Resolves a stored name if it is this field's.
     pub(crate) fn slot(&'static self, stored: &str) -> Option<Slot> {
         let Shape::PerArea { areas, .. } = self.shape else {
-            return (self.name == stored).then_some(Slot { field: self, area: None });
+            return (self.name == stored).then_some(Slot {
+                field: self,
+                area: None,
+            });
         };
         areas
             .iter()
             .find(|area| self.stored_name(area.value) == stored)
-            .map(|area| Slot { field: self, area: Some(area.value) })
+            .map(|area| Slot {
+                field: self,
+                area: Some(area),
+            })
     }
 
     /// Returns the name under which one area of this field is stored: `weakness_upper_arms`.
@@ -236,7 +296,9 @@ impl Field {
 
     /// Returns the area of a stored name, known or not, if this field is asked per area and the name is its.
     pub(crate) fn stored_area(&self, stored: &str) -> Option<String> {
-        let Shape::PerArea { .. } = self.shape else { return None };
+        let Shape::PerArea { .. } = self.shape else {
+            return None;
+        };
         let area = stored.strip_prefix(self.name)?.strip_prefix('_')?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         (!area.is_empty() && area.chars().all(plain)).then(|| area.replace('_', "-"))
@@ -244,30 +306,20 @@ impl Field {
 
     /// Says what an answer must be: `a whole number from 0 to 10`.
     pub fn allowed(&self) -> String {
-        let unit = self.unit.map(|unit| format!(" of {unit}")).unwrap_or_default();
-        match self.shape {
-            Shape::Int { min, max } => format!("a whole number from {min} to {max}"),
-            Shape::Decimal { min, above_min, max, places } => {
-                let from = if above_min { "above" } else { "from" };
-                let decimals = if places == 1 { "decimal" } else { "decimals" };
-                format!("a number{unit} {from} {min} to {max}, with at most {places} {decimals}")
-            }
-            Shape::Minutes { max } => format!("whole minutes from 0 to {max}"),
-            Shape::Hours { max } => format!("whole hours from 0 to {max}"),
-            Shape::Choice(choices) => format!("one of {}", values(choices)),
-            Shape::Choices(choices) => format!("a list of {}", values(choices)),
-            Shape::PerArea { areas, max } => {
-                format!("an area and a whole number from 0 to {max}; the areas are {}", values(areas))
-            }
-            Shape::Text { max_bytes } => format!("one line of at most {max_bytes} bytes"),
-            Shape::Lines { max_bytes } => format!("text of at most {max_bytes} bytes"),
-            Shape::Texts { max_bytes, max_items } => {
-                format!("at most {max_items} texts of at most {max_bytes} bytes each")
-            }
-            Shape::Instant => {
-                "a date and time with an offset, such as 2026-11-20T08:00:00+01:00".to_owned()
-            }
-        }
+        self.shape.allowed(self.unit)
+    }
+
+    /// Returns `skipped` or `unable` if `value` is that answer here, and not a value or text that reads the same.
+    pub(crate) fn state(&self, value: &Value) -> Option<&'static str> {
+        let text = value.as_text()?;
+        let is_value = match self.shape {
+            Shape::Text { .. } | Shape::Lines { .. } | Shape::Texts { .. } => true,
+            Shape::Choice(choices) => choices.iter().any(|choice| choice.value == text),
+            _ => false,
+        };
+        [SKIPPED, UNABLE]
+            .into_iter()
+            .find(|state| *state == text && !is_value)
     }
 }
 
@@ -281,9 +333,43 @@ impl Shape {
         }
     }
 
-    /// Tells whether an answer is free text, where `skipped` is a word like any other.
-    pub(crate) fn is_text(&self) -> bool {
-        matches!(self, Self::Text { .. } | Self::Lines { .. } | Self::Texts { .. })
+    /// Says what an answer of this shape must be.
+    pub(crate) fn allowed(&self, unit: Option<&str>) -> String {
+        let unit = unit.map(|unit| format!(" of {unit}")).unwrap_or_default();
+        match *self {
+            Self::Int { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Decimal {
+                min,
+                above_min,
+                max,
+                places,
+            } => {
+                let from = if above_min { "above" } else { "from" };
+                let decimals = if places == 1 { "decimal" } else { "decimals" };
+                format!("a number{unit} {from} {min} to {max}, with at most {places} {decimals}")
+            }
+            Self::Minutes { max } => format!("whole minutes from 0 to {max}"),
+            Self::Hours { max } => format!("whole hours from 0 to {max}"),
+            Self::Choice(choices) => format!("one of {}", values(choices)),
+            Self::Choices(choices) => format!("a list of {}", values(choices)),
+            Self::PerArea { areas, max } => {
+                format!(
+                    "an area and a whole number from 0 to {max}; the areas are {}",
+                    values(areas)
+                )
+            }
+            Self::Text { max_bytes } => format!("one line of at most {max_bytes} bytes"),
+            Self::Lines { max_bytes } => format!("text of at most {max_bytes} bytes"),
+            Self::Texts {
+                max_bytes,
+                max_items,
+            } => {
+                format!("at most {max_items} texts of at most {max_bytes} bytes each")
+            }
+            Self::Instant => {
+                "a date and time with an offset, such as 2026-11-20T08:00:00+01:00".to_owned()
+            }
+        }
     }
 }
 
@@ -294,7 +380,11 @@ impl Choice {
         label: &'static str,
         synonyms: &'static [&'static str],
     ) -> Self {
-        Self { value, label, synonyms }
+        Self {
+            value,
+            label,
+            synonyms,
+        }
     }
 
     /// Makes a coded value that is its own label.
@@ -315,6 +405,10 @@ pub fn choose(choices: &'static [Choice], text: &str) -> Option<&'static Choice>
 }
 
 /// Lists the values with commas.
-pub(crate) fn values(choices: &[Choice]) -> String {
-    choices.iter().map(|choice| choice.value).collect::<Vec<_>>().join(", ")
+fn values(choices: &[Choice]) -> String {
+    choices
+        .iter()
+        .map(|choice| choice.value)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

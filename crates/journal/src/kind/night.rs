@@ -26,8 +26,10 @@ pub const SE_DSE_FORMULA: &str =
 /// The longest night that is not refused.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 /// Nights shorter or longer than this are possible, but a slip of twelve hours is likelier.
-const LIKELY: (SignedDuration, SignedDuration) =
-    (SignedDuration::from_hours(2), SignedDuration::from_hours(16));
+const LIKELY: (SignedDuration, SignedDuration) = (
+    SignedDuration::from_hours(2),
+    SignedDuration::from_hours(16),
+);
 /// Longer waits between going to bed and trying to sleep, or waking and getting up, are likelier a slip.
 const LIKELY_GAP: SignedDuration = SignedDuration::from_hours(6);
 const HALF_DAY: SignedDuration = SignedDuration::from_hours(12);
@@ -113,7 +115,11 @@ impl fmt::Display for Slip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clock = |at: &At| at.civil().strftime("%H:%M").to_string();
         let (given, likely) = (clock(&self.given), clock(&self.likely));
-        write!(f, "{} is {given}: was it {likely}, 12 hours off?", self.field)
+        write!(
+            f,
+            "{} is {given}: was it {likely}, 12 hours off?",
+            self.field
+        )
     }
 }
 
@@ -123,7 +129,9 @@ impl Night {
         let at = |name| fields.get(name)?.as_text()?.parse::<At>().ok();
         let minutes = |name| {
             let minutes = fields.get(name)?.as_int()?;
-            (0..=1440).contains(&minutes).then(|| SignedDuration::from_mins(minutes))
+            (0..=1440)
+                .contains(&minutes)
+                .then(|| SignedDuration::from_mins(minutes))
         };
         let never_woke = fields.get("awakenings").and_then(|n| n.as_int()) == Some(0);
         Self {
@@ -159,7 +167,10 @@ impl Night {
     /// Returns the share of the time of trying to sleep that was sleep ([`SE_DSE_FORMULA`]), 0 to 1.
     pub fn efficiency_of_trying(&self) -> Option<f64> {
         let asleep = self.total_sleep_time()?;
-        share(asleep, self.latency? + asleep + self.awake? + self.trying_after?)
+        share(
+            asleep,
+            self.latency? + asleep + self.awake? + self.trying_after?,
+        )
     }
 
     /// Checks that the night can have been.
@@ -168,7 +179,9 @@ impl Night {
     /// [`InvalidNight`] if its times are out of order, it is longer than 24 h, or its sleep would be negative.
     pub fn check(&self) -> Result<(), InvalidNight> {
         let given: Vec<(&'static str, &At)> = self.given().collect();
-        for ((earlier_field, earlier), (later_field, later)) in given.iter().zip(given.iter().skip(1)) {
+        for ((earlier_field, earlier), (later_field, later)) in
+            given.iter().zip(given.iter().skip(1))
+        {
             if earlier.instant() > later.instant() {
                 return Err(InvalidNight::Order {
                     earlier_field,
@@ -181,7 +194,11 @@ impl Night {
         if let (Some((from, first)), Some((to, last))) = (given.first(), given.last()) {
             let length = between(first, last);
             if length > LONGEST {
-                return Err(InvalidNight::TooLong { from, to, minutes: length.as_mins() });
+                return Err(InvalidNight::TooLong {
+                    from,
+                    to,
+                    minutes: length.as_mins(),
+                });
             }
         }
         // What was not answered is at least zero, so this much was awake for certain.
@@ -196,36 +213,59 @@ impl Night {
     }
 
     /// Returns a time that is probably twelve hours off: the night is unlikely, and with that time (or both times of
-    /// the evening, or both of the morning) moved by twelve hours it is likely.
+    /// the evening, or both of the morning) moved by twelve hours it is likely; most of all if it then ends in the
+    /// morning.
     pub fn slip(&self) -> Option<Slip> {
         if self.is_likely() {
             return None;
         }
         const MOVED: [&[usize]; 6] = [&[0], &[1], &[2], &[3], &[0, 1], &[2, 3]];
-        for moved in MOVED {
-            for by in [HALF_DAY, -HALF_DAY] {
-                let mut other = self.clone();
-                for index in moved {
-                    let time = other.times.get_mut(*index).and_then(|time| time.as_mut());
-                    if let Some(time) = time {
-                        *time = shifted(time, by)?;
-                    }
-                }
-                if other != *self && other.is_likely() {
-                    let changed = |(given, likely): &((_, &At), (_, &At))| given != likely;
-                    let ((field, given), (_, likely)) = self.given().zip(other.given()).find(changed)?;
-                    return Some(Slip { field, given: given.clone(), likely: likely.clone() });
-                }
+        let moves = MOVED
+            .into_iter()
+            .flat_map(|moved| [(moved, HALF_DAY), (moved, -HALF_DAY)]);
+        let likely: Vec<Self> = moves
+            .filter_map(|(moved, by)| self.moved(moved, by))
+            .filter(Self::is_likely)
+            .collect();
+        let other = likely
+            .iter()
+            .find(|night| night.ends_in_the_morning())
+            .or(likely.first())?;
+        let changed = |((_, given), (_, likely)): &((_, &At), (_, &At))| given != likely;
+        let ((field, given), (_, likely)) = self.given().zip(other.given()).find(changed)?;
+        Some(Slip {
+            field,
+            given: given.clone(),
+            likely: likely.clone(),
+        })
+    }
+
+    /// Returns the night with some of its times moved, if it has any of them.
+    fn moved(&self, indices: &[usize], by: SignedDuration) -> Option<Self> {
+        let mut night = self.clone();
+        for (index, time) in night.times.iter_mut().enumerate() {
+            if let Some(time) = time.as_mut().filter(|_| indices.contains(&index)) {
+                let instant = time.instant().checked_add(by).ok()?;
+                *time = At::new(instant, time.offset(), time.zone().map(str::to_owned));
             }
         }
-        None
+        (night != *self).then_some(night)
+    }
+
+    /// Tells whether its last time is of a morning.
+    fn ends_in_the_morning(&self) -> bool {
+        self.given()
+            .last()
+            .is_some_and(|(_, at)| (3..13).contains(&at.civil().hour()))
     }
 
     /// Tells whether the night is in order and of a usual length; one without both ends always is.
     fn is_likely(&self) -> bool {
         let [bed, tried, wake, up] = &self.times;
-        let (Some(start), Some(end)) = (bed.as_ref().or(tried.as_ref()), up.as_ref().or(wake.as_ref()))
-        else {
+        let (Some(start), Some(end)) = (
+            bed.as_ref().or(tried.as_ref()),
+            up.as_ref().or(wake.as_ref()),
+        ) else {
             return true;
         };
         let gap = |from: &Option<At>, to: &Option<At>| match (from, to) {
@@ -247,19 +287,16 @@ impl Night {
 
     /// Iterates over the times that were given.
     fn given(&self) -> impl Iterator<Item = (&'static str, &At)> {
-        TIMES.into_iter().zip(&self.times).filter_map(|(name, at)| Some((name, at.as_ref()?)))
+        TIMES
+            .into_iter()
+            .zip(&self.times)
+            .filter_map(|(name, at)| Some((name, at.as_ref()?)))
     }
 }
 
 /// Returns the time from one instant to another.
 fn between(from: &At, to: &At) -> SignedDuration {
     to.instant().duration_since(from.instant())
-}
-
-/// Moves a time, its clock unchanged.
-fn shifted(at: &At, by: SignedDuration) -> Option<At> {
-    let instant = at.instant().checked_add(by).ok()?;
-    Some(At::new(instant, at.offset(), at.zone().map(str::to_owned)))
 }
 
 /// Divides, unless by nothing.
@@ -273,8 +310,16 @@ mod tests {
     use crate::value::Value;
 
     fn night(fields: &[(&str, &str)]) -> Night {
-        let value = |text: &str| text.parse::<i64>().map_or_else(|_| text.into(), Value::from);
-        Night::of(&fields.iter().map(|(name, text)| (name.to_string(), value(text))).collect())
+        let value = |text: &str| {
+            text.parse::<i64>()
+                .map_or_else(|_| text.into(), Value::from)
+        };
+        Night::of(
+            &fields
+                .iter()
+                .map(|(name, text)| (name.to_string(), value(text)))
+                .collect(),
+        )
     }
 
     const EVENING: [(&str, &str); 4] = [
@@ -290,7 +335,11 @@ mod tests {
 
     #[test]
     fn reckons_by_the_named_formulas() {
-        let all = with(&[("latency_min", "20"), ("awake_min", "25"), ("trying_after_min", "10")]);
+        let all = with(&[
+            ("latency_min", "20"),
+            ("awake_min", "25"),
+            ("trying_after_min", "10"),
+        ]);
         assert_eq!(all.time_in_bed(), Some(SignedDuration::from_mins(540)));
         assert_eq!(all.total_sleep_time(), Some(SignedDuration::from_mins(455)));
         assert_eq!(all.efficiency_in_bed(), Some(455.0 / 540.0));
@@ -302,10 +351,19 @@ mod tests {
     #[test]
     fn missing_is_never_zero() {
         assert_eq!(with(&[("latency_min", "20")]).total_sleep_time(), None);
-        assert_eq!(with(&[("awake_min", "20"), ("latency_min", "skipped")]).total_sleep_time(), None);
+        assert_eq!(
+            with(&[("awake_min", "20"), ("latency_min", "skipped")]).total_sleep_time(),
+            None
+        );
         let undisturbed = with(&[("latency_min", "20"), ("awakenings", "0")]);
-        assert_eq!(undisturbed.total_sleep_time(), Some(SignedDuration::from_mins(480)));
-        assert_eq!(with(&[("latency_min", "20"), ("awake_min", "0")]).efficiency_of_trying(), None);
+        assert_eq!(
+            undisturbed.total_sleep_time(),
+            Some(SignedDuration::from_mins(480))
+        );
+        assert_eq!(
+            with(&[("latency_min", "20"), ("awake_min", "0")]).efficiency_of_trying(),
+            None
+        );
         assert_eq!(night(&[("quality", "3")]).check(), Ok(()));
         assert_eq!(night(&[("quality", "3")]).slip(), None);
     }
@@ -321,16 +379,30 @@ mod tests {
             "out_of_bed is 2026-11-20T22:49:59+01:00, which is before tried_to_sleep, \
              2026-11-20T22:50:00+01:00"
         );
-        let hours = |last| night(&[("in_bed", "2026-11-20T22:30:00+01:00"), ("out_of_bed", last)]);
+        let hours = |last| {
+            night(&[
+                ("in_bed", "2026-11-20T22:30:00+01:00"),
+                ("out_of_bed", last),
+            ])
+        };
         assert_eq!(hours("2026-11-21T22:30:00+01:00").check(), Ok(()));
         assert_eq!(
-            hours("2026-11-21T22:31:00+01:00").check().unwrap_err().to_string(),
+            hours("2026-11-21T22:31:00+01:00")
+                .check()
+                .unwrap_err()
+                .to_string(),
             "in_bed to out_of_bed is 24 h 1 min; a night is at most 24 h (is a time 12 hours off, or one \
              before the other?)"
         );
-        assert_eq!(with(&[("latency_min", "250"), ("awake_min", "250")]).check(), Ok(()));
         assert_eq!(
-            with(&[("latency_min", "250"), ("awake_min", "251")]).check().unwrap_err().to_string(),
+            with(&[("latency_min", "250"), ("awake_min", "250")]).check(),
+            Ok(())
+        );
+        assert_eq!(
+            with(&[("latency_min", "250"), ("awake_min", "251")])
+                .check()
+                .unwrap_err()
+                .to_string(),
             "latency_min and awake_min make 8 h 21 min, but tried_to_sleep to final_wake is only 8 h 20 min"
         );
         assert!(with(&[("latency_min", "501")]).check().is_err());
@@ -348,10 +420,26 @@ mod tests {
     #[test]
     fn asks_about_a_slip_of_twelve_hours() {
         for (field, clock, question) in [
-            ("in_bed", "2026-11-20T10:30:00+01:00", "in_bed is 10:30: was it 22:30, 12 hours off?"),
-            ("tried_to_sleep", "2026-11-20T10:50:00+01:00", "tried_to_sleep is 10:50: was it 22:50, 12 hours off?"),
-            ("final_wake", "2026-11-20T19:10:00+01:00", "final_wake is 19:10: was it 07:10, 12 hours off?"),
-            ("out_of_bed", "2026-11-21T19:30:00+01:00", "out_of_bed is 19:30: was it 07:30, 12 hours off?"),
+            (
+                "in_bed",
+                "2026-11-20T10:30:00+01:00",
+                "in_bed is 10:30: was it 22:30, 12 hours off?",
+            ),
+            (
+                "tried_to_sleep",
+                "2026-11-20T10:50:00+01:00",
+                "tried_to_sleep is 10:50: was it 22:50, 12 hours off?",
+            ),
+            (
+                "final_wake",
+                "2026-11-20T19:10:00+01:00",
+                "final_wake is 19:10: was it 07:10, 12 hours off?",
+            ),
+            (
+                "out_of_bed",
+                "2026-11-21T19:30:00+01:00",
+                "out_of_bed is 19:30: was it 07:30, 12 hours off?",
+            ),
         ] {
             let given = EVENING.map(|(name, at)| (name, if name == field { clock } else { at }));
             assert_eq!(night(&given).slip().unwrap().to_string(), question);

@@ -40,10 +40,17 @@ pub enum InvalidNightClock {
 pub fn night_from_clock(times: &[(&str, Time)], now: &Zoned) -> Result<Fields, InvalidNightClock> {
     for (field, _) in times {
         if !IN_ORDER.contains(field) && !BEFORE.contains(field) {
-            return Err(InvalidNightClock::NoTime { field: (*field).to_owned() });
+            return Err(InvalidNightClock::NoTime {
+                field: (*field).to_owned(),
+            });
         }
     }
-    let given = |name: &str| times.iter().find(|(field, _)| *field == name).map(|(_, time)| *time);
+    let given = |name: &str| {
+        times
+            .iter()
+            .find(|(field, _)| *field == name)
+            .map(|(_, time)| *time)
+    };
     let mut days = 0;
     let mut placed: Vec<(&'static str, Time, i64)> = Vec::new();
     for name in IN_ORDER {
@@ -73,7 +80,11 @@ pub fn night_from_clock(times: &[(&str, Time)], now: &Zoned) -> Result<Fields, I
 
 /// Returns the latest date on which `time` is not after `limit` on `date`.
 fn latest(time: Time, date: Date, limit: Time) -> Date {
-    if time <= limit { date } else { date.saturating_sub(1.day()) }
+    if time <= limit {
+        date
+    } else {
+        date.saturating_sub(1.day())
+    }
 }
 
 #[cfg(test)]
@@ -84,28 +95,69 @@ mod tests {
 
     fn read(times: &[(&str, i8, i8)], now: (i8, i8)) -> Vec<String> {
         let zone = TimeZone::get("Europe/Madrid").unwrap();
-        let now = date(2026, 11, 22).at(now.0, now.1, 0, 0).to_zoned(zone).unwrap();
-        let times: Vec<_> = times.iter().map(|(name, h, m)| (*name, time(*h, *m, 0, 0))).collect();
+        let now = date(2026, 11, 22)
+            .at(now.0, now.1, 0, 0)
+            .to_zoned(zone)
+            .unwrap();
+        let times: Vec<_> = times
+            .iter()
+            .map(|(name, h, m)| (*name, time(*h, *m, 0, 0)))
+            .collect();
         let fields = night_from_clock(&times, &now).unwrap();
-        times.iter().map(|(name, _)| fields[*name].as_text().unwrap()[8..16].to_owned()).collect()
+        times
+            .iter()
+            .map(|(name, _)| fields[*name].as_text().unwrap()[8..16].to_owned())
+            .collect()
     }
 
     #[test]
     fn reads_the_latest_night_that_is_past() {
-        let night = [("in_bed", 22, 30), ("tried_to_sleep", 22, 50), ("final_wake", 7, 10), ("out_of_bed", 7, 30)];
-        assert_eq!(read(&night, (9, 0)), ["21T22:30", "21T22:50", "22T07:10", "22T07:30"]);
-        assert_eq!(read(&night, (7, 30)), ["21T22:30", "21T22:50", "22T07:10", "22T07:30"]);
-        assert_eq!(read(&night, (7, 29)), ["20T22:30", "20T22:50", "21T07:10", "21T07:30"]);
-        assert_eq!(read(&[("in_bed", 0, 30), ("out_of_bed", 7, 30)], (9, 0)), ["22T00:30", "22T07:30"]);
-        assert_eq!(read(&[("in_bed", 23, 30), ("tried_to_sleep", 0, 10)], (9, 0)), ["21T23:30", "22T00:10"]);
+        let night = [
+            ("in_bed", 22, 30),
+            ("tried_to_sleep", 22, 50),
+            ("final_wake", 7, 10),
+            ("out_of_bed", 7, 30),
+        ];
+        assert_eq!(
+            read(&night, (9, 0)),
+            ["21T22:30", "21T22:50", "22T07:10", "22T07:30"]
+        );
+        assert_eq!(
+            read(&night, (7, 30)),
+            ["21T22:30", "21T22:50", "22T07:10", "22T07:30"]
+        );
+        assert_eq!(
+            read(&night, (7, 29)),
+            ["20T22:30", "20T22:50", "21T07:10", "21T07:30"]
+        );
+        assert_eq!(
+            read(&[("in_bed", 0, 30), ("out_of_bed", 7, 30)], (9, 0)),
+            ["22T00:30", "22T07:30"]
+        );
+        assert_eq!(
+            read(&[("in_bed", 23, 30), ("tried_to_sleep", 0, 10)], (9, 0)),
+            ["21T23:30", "22T00:10"]
+        );
         assert_eq!(read(&[("in_bed", 22, 30)], (9, 0)), ["21T22:30"]);
     }
 
     #[test]
     fn caffeine_and_alcohol_came_before_the_night() {
-        let night = [("last_caffeine", 15, 0), ("last_alcohol", 22, 15), ("in_bed", 22, 30), ("out_of_bed", 7, 30)];
-        assert_eq!(read(&night, (16, 0)), ["21T15:00", "21T22:15", "21T22:30", "22T07:30"]);
-        let late = [("last_caffeine", 23, 0), ("in_bed", 0, 30), ("out_of_bed", 7, 30)];
+        let night = [
+            ("last_caffeine", 15, 0),
+            ("last_alcohol", 22, 15),
+            ("in_bed", 22, 30),
+            ("out_of_bed", 7, 30),
+        ];
+        assert_eq!(
+            read(&night, (16, 0)),
+            ["21T15:00", "21T22:15", "21T22:30", "22T07:30"]
+        );
+        let late = [
+            ("last_caffeine", 23, 0),
+            ("in_bed", 0, 30),
+            ("out_of_bed", 7, 30),
+        ];
         assert_eq!(read(&late, (9, 0)), ["21T23:00", "22T00:30", "22T07:30"]);
         assert_eq!(read(&[("last_caffeine", 15, 0)], (9, 0)), ["21T15:00"]);
     }

@@ -19,6 +19,10 @@ fn a_text(fields: &Fields) -> Result<(), Invalid> {
     if fields.contains_key("note") {
         Ok(())
     } else {
-        Err(Invalid::Missing { kind: "note", field: "note", unless: None })
+        Err(Invalid::Missing {
+            kind: "note",
+            field: "note",
+            unless: None,
+        })
     }
 }

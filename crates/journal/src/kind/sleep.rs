@@ -20,22 +20,74 @@ pub(super) const SLEEP: Kind = Kind {
     help: "One night, logged after waking.",
     fields: &[
         Field::new("in_bed", "in bed", "when you went to bed", Shape::Instant).flag("bed"),
-        Field::new("tried_to_sleep", "tried to sleep", "when you tried to sleep", Shape::Instant)
-            .flag("tried"),
+        Field::new(
+            "tried_to_sleep",
+            "tried to sleep",
+            "when you tried to sleep",
+            Shape::Instant,
+        )
+        .flag("tried"),
         Field::new("latency_min", "asleep after", "minutes to fall asleep", DAY).flag("latency"),
-        Field::new("awakenings", "awakenings", "how often you woke", Shape::Int { min: 0, max: 50 })
-            .flag("woke"),
-        Field::new("awake_min", "awake for", "minutes awake in the night, all together", DAY)
-            .flag("awake"),
-        Field::new("final_wake", "woke for good", "when you woke for good", Shape::Instant)
-            .flag("wake"),
-        Field::new("trying_after_min", "tried on for", "minutes still trying after it", DAY)
-            .flag("trying-after"),
-        Field::new("out_of_bed", "out of bed", "when you got up", Shape::Instant).flag("up"),
-        Field::new("quality", "quality", "how well you slept, 1 very badly to 5 very well", FIVE),
-        Field::new("rested", "rested", "how rested you woke, 1 not at all to 5 fully", FIVE),
-        Field::new("naps", "naps", "naps on the day before", Shape::Int { min: 0, max: 20 }),
-        Field::new("nap_min", "napped for", "minutes of those naps, all together", DAY).flag("nap"),
+        Field::new(
+            "awakenings",
+            "awakenings",
+            "how often you woke",
+            Shape::Int { min: 0, max: 50 },
+        )
+        .flag("woke"),
+        Field::new(
+            "awake_min",
+            "awake for",
+            "minutes awake in the night, all together",
+            DAY,
+        )
+        .flag("awake"),
+        Field::new(
+            "final_wake",
+            "woke for good",
+            "when you woke for good",
+            Shape::Instant,
+        )
+        .flag("wake"),
+        Field::new(
+            "trying_after_min",
+            "tried on for",
+            "minutes still trying after it",
+            DAY,
+        )
+        .flag("trying-after"),
+        Field::new(
+            "out_of_bed",
+            "out of bed",
+            "when you got up",
+            Shape::Instant,
+        )
+        .flag("up"),
+        Field::new(
+            "quality",
+            "quality",
+            "how well you slept, 1 very badly to 5 very well",
+            FIVE,
+        ),
+        Field::new(
+            "rested",
+            "rested",
+            "how rested you woke, 1 not at all to 5 fully",
+            FIVE,
+        ),
+        Field::new(
+            "naps",
+            "naps",
+            "naps on the day before",
+            Shape::Int { min: 0, max: 20 },
+        ),
+        Field::new(
+            "nap_min",
+            "napped for",
+            "minutes of those naps, all together",
+            DAY,
+        )
+        .flag("nap"),
         Field::new(
             "screens_last_hour_min",
             "screens in the last hour",
@@ -43,10 +95,20 @@ pub(super) const SLEEP: Kind = Kind {
             Shape::Minutes { max: 60 },
         )
         .flag("screens"),
-        Field::new("last_caffeine", "last caffeine", "the day's last caffeine", Shape::Instant)
-            .flag("caffeine"),
-        Field::new("last_alcohol", "last alcohol", "the day's last alcohol", Shape::Instant)
-            .flag("alcohol"),
+        Field::new(
+            "last_caffeine",
+            "last caffeine",
+            "the day's last caffeine",
+            Shape::Instant,
+        )
+        .flag("caffeine"),
+        Field::new(
+            "last_alcohol",
+            "last alcohol",
+            "the day's last alcohol",
+            Shape::Instant,
+        )
+        .flag("alcohol"),
     ],
     lead: Lead::Derived(
         slept,
@@ -78,5 +140,8 @@ fn slipped(fields: &Fields) -> Option<Warning> {
 /// Says how long the night's sleep was, if the diary gives it.
 fn slept(fields: &Fields) -> Option<String> {
     let minutes = Night::of(fields).total_sleep_time()?.as_mins();
-    Some(format!("slept {} (self-reported)", crate::words::duration(minutes)))
+    Some(format!(
+        "slept {} (self-reported)",
+        crate::words::duration(minutes)
+    ))
 }

@@ -1,0 +1,226 @@
+//! Where journals live on this device: one folder each, with the replica and the device's secret.
+//!
+//! `<home>/journals/<journal>/replica.db` and `device.key`. The secret is in a file of its own, mode 0600, never in the
+//! replica: a copied replica or a bundle carries no key. A folder appears under its final name only when it is complete,
+//! by one rename.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use protocol::id::JournalId;
+use seal::{KeyPair, Seed};
+use zeroize::Zeroizing;
+
+use crate::error::Family;
+use crate::journal::Journal;
+
+/// The first line of a device's secret file.
+const SECRET_HEADER: &str =
+    "ebb device secret 1: never copy this file to another device, never send it to anyone";
+
+/// The folder that holds every journal of this user on this device.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// A journal on this device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JournalSummary {
+    /// The folder's name: the first sixteen hex digits of the id.
+    pub label: String,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none yet.
+    #[error("there is no journal on this device yet")]
+    NoJournal,
+    /// None has this name.
+    #[error("there is no journal `{0}` on this device")]
+    Unknown(String),
+    /// There are several, and none was named.
+    #[error("there are several journals on this device: {}", .0.join(", "))]
+    Several(Vec<String>),
+    /// A folder or file cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The device's secret is missing or damaged.
+    #[error("the device secret {} is damaged", .path.display())]
+    Secret {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The replica cannot be opened.
+    #[error(transparent)]
+    Replica(#[from] store::OpenError),
+    /// The replica opened, and is damaged inside.
+    #[error(transparent)]
+    Damaged(#[from] crate::journal::DamagedReplica),
+}
+
+impl OpenError {
+    /// Returns the family of the failure.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::NoJournal | Self::Unknown(_) | Self::Several(_) | Self::Io { .. } => {
+                Family::CouldNot
+            }
+            Self::Secret { .. } | Self::Damaged(_) => Family::Damaged,
+            Self::Replica(error) => crate::journal::replica_family(error),
+        }
+    }
+}
+
+impl Home {
+    /// Names the folder; touches nothing.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn journals_dir(&self) -> PathBuf {
+        self.root.join("journals")
+    }
+
+    /// Returns the journals on this device, by name.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] if the folder cannot be read.
+    pub fn journals(&self) -> Result<Vec<JournalSummary>, OpenError> {
+        let dir = self.journals_dir();
+        let io = |source| OpenError::Io {
+            path: dir.clone(),
+            source,
+        };
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io(error)),
+        };
+        let mut journals = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(io)?;
+            let Ok(label) = entry.file_name().into_string() else {
+                continue;
+            };
+            // A folder that is still being made begins with a dot.
+            if !label.starts_with('.') {
+                journals.push(JournalSummary {
+                    label,
+                    path: entry.path(),
+                });
+            }
+        }
+        journals.sort_by(|a, b| a.label.cmp(&b.label));
+        Ok(journals)
+    }
+
+    /// Opens a journal: the one named (by its name or the start of its id), or the only one.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(&self, name: Option<&str>) -> Result<Journal, OpenError> {
+        let mut journals = self.journals()?;
+        if let Some(name) = name {
+            let label = name.get(..16).unwrap_or(name);
+            journals.retain(|journal| !name.is_empty() && journal.label.starts_with(label));
+            if journals.is_empty() {
+                return Err(OpenError::Unknown(name.to_owned()));
+            }
+        }
+        match journals.as_slice() {
+            [] => Err(OpenError::NoJournal),
+            [journal] => Journal::open(&journal.path),
+            _ => Err(OpenError::Several(
+                journals.into_iter().map(|journal| journal.label).collect(),
+            )),
+        }
+    }
+}
+
+/// Returns the folder's name for a journal.
+pub(crate) fn label(journal: &JournalId) -> String {
+    journal.to_string().chars().take(16).collect()
+}
+
+/// The replica's file in a journal's folder.
+pub(crate) fn replica_path(dir: &Path) -> PathBuf {
+    dir.join("replica.db")
+}
+
+fn secret_path(dir: &Path) -> PathBuf {
+    dir.join("device.key")
+}
+
+/// Makes a folder that only its user may enter, with its parents.
+pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(dir)
+}
+
+/// Writes the device's secret, durably, readable by its user only.
+pub(crate) fn write_secret(dir: &Path, seed: &Seed) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(secret_path(dir))?;
+    let text = Zeroizing::new(format!(
+        "{SECRET_HEADER}\n{}\n",
+        HEXLOWER.encode(seed.reveal())
+    ));
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    sync_dir(dir)
+}
+
+/// Makes new names in a folder durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::File::open(dir)?.sync_all()?;
+    Ok(())
+}
+
+/// Reads the device's secret, and derives its keys.
+pub(crate) fn read_secret(dir: &Path) -> Result<KeyPair, OpenError> {
+    let path = secret_path(dir);
+    let text = fs::read_to_string(&path)
+        .map(Zeroizing::new)
+        .map_err(|source| OpenError::Io {
+            path: path.clone(),
+            source,
+        })?;
+    let seed = text
+        .lines()
+        .nth(1)
+        .and_then(|line| HEXLOWER.decode(line.as_bytes()).ok());
+    let seed = seed.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let seed = seed.filter(|_| text.starts_with(SECRET_HEADER));
+    seed.map(|bytes| KeyPair::of_device(&Seed::from_bytes(bytes)))
+        .ok_or(OpenError::Secret { path })
+}

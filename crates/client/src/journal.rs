@@ -1,0 +1,196 @@
+//! One journal on this device, open.
+//!
+//! Owns the replica's handle and what every operation starts from: who this device is, where its folder is, and the zone at
+//! home. Recording is in `record.rs`, reading in `query.rs`, membership in `member.rs`, sync in `sync.rs`.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use protocol::id::JournalId;
+use protocol::log::MemberLog;
+use protocol::record::SignedRecord;
+use seal::{EpochKey, KeyPair};
+use store::{Own, Reader, Replica, StoreError};
+
+use crate::error::Family;
+use crate::home::{self, OpenError};
+
+/// A journal on this device.
+#[derive(Debug)]
+pub struct Journal {
+    pub(crate) dir: PathBuf,
+    pub(crate) replica: Replica,
+    pub(crate) own: Own,
+}
+
+/// The replica opened, and what it holds cannot be right.
+#[derive(Debug, thiserror::Error)]
+pub enum DamagedReplica {
+    /// The replica's member log is not a valid one.
+    #[error("the replica {} is damaged: its member log is not valid", .path.display())]
+    Log {
+        /// The replica.
+        path: PathBuf,
+    },
+    /// A document cannot be loaded.
+    #[error("the replica {} is damaged", .path.display())]
+    Document {
+        /// The replica.
+        path: PathBuf,
+        /// Which document.
+        #[source]
+        source: Box<journal::document::DamagedDocument>,
+    },
+    /// A row of the read model cannot be read.
+    #[error("the replica {} is damaged: an entry cannot be read", .path.display())]
+    Entry {
+        /// The replica.
+        path: PathBuf,
+    },
+    /// An own envelope cannot be read.
+    #[error("the replica {} is damaged: an envelope cannot be read", .path.display())]
+    Envelope {
+        /// The replica.
+        path: PathBuf,
+    },
+    /// The key of the current epoch is not in the replica, or is not for this device.
+    #[error("the replica {} has no key that this device can use", .path.display())]
+    Key {
+        /// The replica.
+        path: PathBuf,
+    },
+}
+
+/// Returns the family of a failure to open a replica.
+pub(crate) fn replica_family(error: &store::OpenError) -> Family {
+    match error {
+        store::OpenError::Missing { .. } | store::OpenError::Damaged { .. } => Family::Damaged,
+        store::OpenError::Newer { .. }
+        | store::OpenError::Busy { .. }
+        | store::OpenError::Io { .. } => Family::CouldNot,
+    }
+}
+
+/// Returns the family of a failure of an open replica.
+pub(crate) fn store_family(error: &StoreError) -> Family {
+    match error {
+        StoreError::Damaged { .. } => Family::Damaged,
+        StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Io { .. } => {
+            Family::CouldNot
+        }
+    }
+}
+
+impl Journal {
+    pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
+        let replica = Replica::open(&home::replica_path(dir))?;
+        Self::with(dir, replica)
+    }
+
+    pub(crate) fn with(dir: &Path, replica: Replica) -> Result<Self, OpenError> {
+        let own = replica
+            .read(|reader| reader.own())
+            .map_err(|error| match error {
+                StoreError::Damaged { path, detail } => store::OpenError::Damaged { path, detail },
+                StoreError::Busy { path } | StoreError::Full { path } => {
+                    store::OpenError::Busy { path }
+                }
+                StoreError::Io { path, source } => store::OpenError::Io { path, source },
+            })?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            replica,
+            own,
+        })
+    }
+
+    /// Returns the journal's id.
+    pub fn id(&self) -> JournalId {
+        self.own.journal
+    }
+
+    /// Returns the journal's name on this device: the first sixteen hex digits of its id.
+    pub fn label(&self) -> String {
+        home::label(&self.own.journal)
+    }
+
+    /// Returns the zone at home, by which days begin and end.
+    pub fn zone(&self) -> TimeZone {
+        zone(&self.own.zone)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.replica.path().to_owned()
+    }
+
+    /// Reads this device's secret, and derives its keys.
+    pub(crate) fn keys(&self) -> Result<KeyPair, OpenError> {
+        home::read_secret(&self.dir)
+    }
+}
+
+/// Returns the zone of a name; UTC if this system does not know it.
+pub(crate) fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+}
+
+/// The member log as stored, and its records' bytes.
+pub(crate) struct StoredLog {
+    pub(crate) log: MemberLog,
+    pub(crate) records: Vec<Vec<u8>>,
+}
+
+/// Builds the member log from the records that this replica verified before it stored them.
+pub(crate) fn load_log(reader: &Reader<'_>, path: &Path) -> Result<StoredLog, LoadError> {
+    let records = reader.log_records()?;
+    let damaged = || DamagedReplica::Log {
+        path: path.to_owned(),
+    };
+    let mut log: Option<MemberLog> = None;
+    for bytes in &records {
+        let record = SignedRecord::parse(bytes).and_then(SignedRecord::trusted);
+        let record = record.map_err(|_| damaged())?;
+        match &mut log {
+            None => log = Some(MemberLog::start_verified(&record).map_err(|_| damaged())?),
+            Some(log) => log.append_verified(&record).map_err(|_| damaged())?,
+        }
+    }
+    Ok(StoredLog {
+        log: log.ok_or_else(damaged)?,
+        records,
+    })
+}
+
+/// Opens the current epoch's key with this device's key pair.
+pub(crate) fn load_key(
+    reader: &Reader<'_>,
+    path: &Path,
+    stored: &StoredLog,
+    keys: &KeyPair,
+) -> Result<EpochKey, LoadError> {
+    use protocol::sign::Signer;
+    let damaged = || DamagedReplica::Key {
+        path: path.to_owned(),
+    };
+    let records: Vec<_> = stored
+        .records
+        .iter()
+        .filter_map(|bytes| {
+            SignedRecord::parse(bytes)
+                .and_then(SignedRecord::trusted)
+                .ok()
+        })
+        .collect();
+    let hash = MemberLog::key_for(&keys.key_id(), &records).ok_or_else(damaged)?;
+    let blob = reader.blob(&hash)?.ok_or_else(damaged)?;
+    Ok(EpochKey::open(&blob, stored.log.epoch(), keys).map_err(|_| damaged())?)
+}
+
+/// Why something stored cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Damaged(#[from] DamagedReplica),
+}

@@ -1,0 +1,281 @@
+//! Merging: from opened envelopes to documents, read model and vector, in one transaction.
+//!
+//! Each envelope merges whole or is held whole, with the reason. The envelopes of one answer are first tried together, which
+//! loads and stores each document once; if one of them cannot be merged, they are done one by one, so that it takes nothing
+//! down with it. Held envelopes are tried again whenever something was merged: what they waited for may have come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use journal::batch::{self, Authors, Batch};
+use journal::change::Tip;
+use journal::document::{Document, MergeError};
+use journal::{Actor, DocumentId};
+use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::id::{ChainId, KeyId};
+use protocol::role::Role;
+use seal::{Content, EpochKey};
+use store::document::Edition;
+use store::envelope::{Accepted, EnvelopeState, NextEnvelope, StoredEnvelope};
+use store::{Replica, Writer};
+use sync::Incoming;
+
+use crate::journal::{DamagedReplica, LoadError};
+use crate::record::{load, stored_tip};
+use crate::{os, profile, row};
+
+/// What merging did.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Changes merged, by the device that wrote them.
+    pub(crate) received: BTreeMap<KeyId, u64>,
+    /// Why envelopes are held, in words.
+    pub(crate) held: Vec<String>,
+}
+
+/// Why one envelope cannot be merged now. It is held, with this text as the reason.
+#[derive(Debug, thiserror::Error)]
+enum Obstacle {
+    #[error("{0}")]
+    NotOpened(String),
+    #[error("its batch is malformed: {0}")]
+    Batch(#[from] batch::BatchError),
+    #[error("it changes the profile, which only owners may do")]
+    Profile,
+    #[error("document {document}: {source}")]
+    Merge {
+        document: DocumentId,
+        source: MergeError,
+    },
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl From<store::StoreError> for Obstacle {
+    fn from(error: store::StoreError) -> Self {
+        Self::Load(error.into())
+    }
+}
+
+impl From<DamagedReplica> for Obstacle {
+    fn from(error: DamagedReplica) -> Self {
+        Self::Load(error.into())
+    }
+}
+
+/// Merges or holds the envelopes of one answer, then tries again what was held.
+pub(crate) fn merge(replica: &mut Replica, incoming: &[Incoming]) -> Result<Report, LoadError> {
+    let path = replica.path().to_owned();
+    match replica.write(|writer| merge_all(writer, incoming, &path)) {
+        Ok(report) => return Ok(report),
+        Err(Obstacle::Load(error)) => return Err(error),
+        Err(_) => {}
+    }
+    let mut report = Report::default();
+    for one in incoming {
+        match replica.write(|writer| merge_all(writer, std::slice::from_ref(one), &path)) {
+            Ok(merged) => report.add(merged),
+            Err(Obstacle::Load(error)) => return Err(error),
+            Err(obstacle) => {
+                let reason = obstacle.to_string();
+                replica.write(|writer| accept(writer, one, EnvelopeState::Held(&reason)))?;
+                report.held.push(reason);
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Tries to merge what is held, as long as that brings something.
+pub(crate) fn retry_held(
+    replica: &mut Replica,
+    keys: &BTreeMap<u32, EpochKey>,
+    role_at: impl Fn(&VerifiedEnvelope) -> Option<Role>,
+) -> Result<Report, LoadError> {
+    let path = replica.path().to_owned();
+    let mut report = Report::default();
+    loop {
+        let mut progress = false;
+        for held in replica.read(|reader| reader.held())? {
+            let Ok(envelope) = Envelope::parse(held.envelope.bytes) else {
+                continue;
+            };
+            let envelope = VerifiedEnvelope::trusted(envelope);
+            let Some(role) = role_at(&envelope) else {
+                continue;
+            };
+            let key = keys.get(&envelope.header().epoch);
+            let Some(Ok(content)) = key.map(|key| seal::open(&envelope, key)) else {
+                continue;
+            };
+            let merged = replica.write(|writer| {
+                let mut documents = Documents::new(&path);
+                let changes = documents.merge(writer, held.chain, role, &content)?;
+                documents.store(writer)?;
+                writer.set_state(&held.chain, held.envelope.seq, EnvelopeState::Merged)?;
+                Ok::<_, Obstacle>(changes)
+            });
+            match merged {
+                Ok(changes) => {
+                    *report.received.entry(held.device).or_default() += changes;
+                    progress = true;
+                }
+                Err(Obstacle::Load(error)) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        if !progress {
+            return Ok(report);
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: Self) {
+        for (device, changes) in other.received {
+            *self.received.entry(device).or_default() += changes;
+        }
+        self.held.extend(other.held);
+    }
+}
+
+fn merge_all(
+    writer: &mut Writer<'_>,
+    incoming: &[Incoming],
+    path: &Path,
+) -> Result<Report, Obstacle> {
+    let mut report = Report::default();
+    let mut documents = Documents::new(path);
+    for one in incoming {
+        let content = one
+            .content
+            .as_ref()
+            .map_err(|reason| Obstacle::NotOpened(reason.clone()))?;
+        let header = one.envelope.header();
+        let changes = documents.merge(writer, header.chain(), one.role, content)?;
+        *report.received.entry(header.device).or_default() += changes;
+        accept(writer, one, EnvelopeState::Merged)?;
+    }
+    documents.store(writer)?;
+    Ok(report)
+}
+
+fn accept(
+    writer: &mut Writer<'_>,
+    one: &Incoming,
+    state: EnvelopeState<'_>,
+) -> Result<(), store::StoreError> {
+    let (envelope, header) = (one.envelope.envelope(), one.envelope.header());
+    let stored = StoredEnvelope {
+        seq: header.seq,
+        hash: envelope.hash(),
+        bytes: envelope.bytes().to_vec(),
+    };
+    let next = NextEnvelope {
+        device: header.device,
+        salt: header.salt,
+        prev: header.prev,
+        head: one.head,
+        envelope: &stored,
+        heard_ms: Some(os::now().as_millisecond()),
+    };
+    // The session judged it to be the next of its chain, and holds the lock under which nobody else extends chains; a
+    // chain that has it already, or has another there, keeps what it has.
+    let accepted = writer.accept(&next, state)?;
+    debug_assert!(matches!(accepted, Accepted::Stored), "{accepted:?}");
+    Ok(())
+}
+
+/// The documents that a merge works on, loaded once, and stored once at its end.
+struct Documents<'a> {
+    path: &'a Path,
+    open: BTreeMap<DocumentId, OpenDocument>,
+}
+
+struct OpenDocument {
+    document: Document,
+    edition: Edition,
+    saved: Option<Vec<u8>>,
+    touched: BTreeSet<String>,
+    tips: BTreeMap<Actor, Tip>,
+}
+
+impl<'a> Documents<'a> {
+    fn new(path: &'a Path) -> Self {
+        Self {
+            path,
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// Merges the batch of one envelope, and returns the number of its changes.
+    fn merge(
+        &mut self,
+        writer: &Writer<'_>,
+        chain: ChainId,
+        role: Role,
+        content: &Content,
+    ) -> Result<u64, Obstacle> {
+        let batch: Batch = batch::decode(&content.batch.0, &Authors::One(Actor(chain.0)))?;
+        if role != Role::Owner && batch.documents.contains_key(&DocumentId::Profile) {
+            return Err(Obstacle::Profile);
+        }
+        let changes = batch.counts().changes;
+        for (id, part) in &batch.documents {
+            let open = self.open(writer, *id)?;
+            let merged = open
+                .document
+                .merge(part)
+                .map_err(|source| Obstacle::Merge {
+                    document: *id,
+                    source,
+                })?;
+            open.saved = Some(merged.saved);
+            open.touched.extend(merged.touched);
+            open.tips.extend(merged.tips);
+        }
+        Ok(u64::try_from(changes).unwrap_or(u64::MAX))
+    }
+
+    fn open(&mut self, writer: &Writer<'_>, id: DocumentId) -> Result<&mut OpenDocument, Obstacle> {
+        use std::collections::btree_map::Entry;
+        match self.open.entry(id) {
+            Entry::Occupied(open) => Ok(open.into_mut()),
+            Entry::Vacant(place) => {
+                let parts = writer.document(&id.to_string())?;
+                let document = load(id, &parts, self.path)?;
+                Ok(place.insert(OpenDocument {
+                    document,
+                    edition: parts.edition,
+                    saved: None,
+                    touched: BTreeSet::new(),
+                    tips: BTreeMap::new(),
+                }))
+            }
+        }
+    }
+
+    /// Stores every document merged into, its tips, and the rows of the entries that moved.
+    fn store(self, writer: &mut Writer<'_>) -> Result<(), Obstacle> {
+        let now = os::now().as_millisecond();
+        for (id, open) in self.open {
+            let Some(saved) = open.saved else { continue };
+            let name = id.to_string();
+            writer.put_document(&name, &open.edition, &saved)?;
+            for (actor, tip) in &open.tips {
+                writer.put_tip(&name, &ChainId(actor.0), &stored_tip(tip))?;
+            }
+            if id == DocumentId::Profile {
+                profile::adopt(writer, &open.document)?;
+                continue;
+            }
+            let rows: Vec<_> = open
+                .touched
+                .iter()
+                .filter_map(|key| row::row(&open.document.item(key)?, now))
+                .collect();
+            writer.put_entries(&rows)?;
+        }
+        Ok(())
+    }
+}

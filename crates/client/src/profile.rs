@@ -1,0 +1,26 @@
+//! The profile document: what of it this crate reads and writes.
+//!
+//! Items are keyed by name. `patient` holds the zone at home; medicines, plan and custom fields have items of their own.
+
+use journal::Value;
+use journal::document::Document;
+use store::{StoreError, Writer};
+
+/// The key of the item about the patient.
+pub(crate) const PATIENT: &str = "patient";
+/// The field with the zone at home.
+pub(crate) const ZONE: &str = "zone";
+
+/// Takes what the profile says into the replica's own settings.
+pub(crate) fn adopt(writer: &mut Writer<'_>, profile: &Document) -> Result<(), StoreError> {
+    let patient = profile.item(PATIENT);
+    let zone = patient
+        .as_ref()
+        .and_then(|item| item.fields.get(ZONE))
+        .and_then(Value::as_text);
+    match zone {
+        // A zone that this system does not know is kept out, or days would silently become UTC days.
+        Some(zone) if jiff::tz::TimeZone::get(zone).is_ok() => writer.set_zone(zone),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,239 @@
+//! Recording: new entries, corrections, deletion and its undoing. Everything is durable when it returns.
+//!
+//! A new entry loads no document: its change follows the chain's own last change there. A correction loads the entry's
+//! month. Either way the change, the chain's new tip and the row of the read model are one transaction.
+
+use std::path::PathBuf;
+
+use journal::change::{self, ChangeHash, CreateError, NewChange, Tip};
+use journal::document::{Document, Item, UpdateError};
+use journal::entry::{Draft, Edit, Patch, Status};
+use journal::{Actor, DocumentId, EntryId};
+use protocol::id::ChainId;
+use store::document::{DocumentParts, StoredTip};
+use store::{Reader, StoreError, Writer};
+
+use crate::error::Family;
+use crate::journal::{DamagedReplica, Journal, store_family};
+use crate::os;
+use crate::query::{EntryView, LookupError, ReadError};
+use crate::row;
+
+/// The status of a deleted entry.
+const DELETED: Status = Status::EnteredInError;
+/// The field with an entry's status.
+const STATUS: &str = "status";
+/// How many loose parts a document may have before an edit joins them into one.
+const MANY_PARTS: usize = 64;
+
+/// Why an entry could not be recorded or changed. Nothing is changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A field is unknown or out of range.
+    #[error(transparent)]
+    Invalid(#[from] journal::validate::Invalid),
+    /// This device's clock is so far off that no entry can be dated.
+    #[error("the clock of this device is far off; an entry cannot be dated")]
+    Clock,
+    /// This device may only read.
+    #[error("this device may read this journal, not write in it")]
+    ReadOnly,
+    /// No entry has this id.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The change cannot be made.
+    #[error("the entry cannot be written")]
+    Create(#[from] CreateError),
+    /// The correction cannot be made.
+    #[error("the correction cannot be written")]
+    Update(#[from] UpdateError),
+    /// The replica is damaged.
+    #[error(transparent)]
+    Damaged(#[from] DamagedReplica),
+    /// The replica cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RecordError {
+    /// Returns the family of the failure.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Invalid(_) => Family::Usage,
+            Self::ReadOnly => Family::NotPermitted,
+            Self::Clock | Self::Create(_) | Self::Update(_) => Family::CouldNot,
+            Self::Lookup(error) => error.family(),
+            Self::Damaged(_) => Family::Damaged,
+            Self::Store(error) => store_family(error),
+        }
+    }
+}
+
+impl From<ReadError> for RecordError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => Self::Store(error),
+            ReadError::Damaged(error) => Self::Damaged(error),
+        }
+    }
+}
+
+impl Journal {
+    /// Records an entry, durably.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is recorded then.
+    pub fn record(&mut self, draft: &Draft) -> Result<EntryView, RecordError> {
+        let now = os::now();
+        let unix_ms = u64::try_from(now.as_millisecond()).map_err(|_| RecordError::Clock)?;
+        let id = EntryId::mint(unix_ms, os::random_bytes());
+        let document = DocumentId::of(id).map_err(|_| RecordError::Clock)?;
+        let fields = draft.to_fields(id)?;
+        let path = self.path();
+        self.replica.write(|writer| {
+            let own = writer.own()?;
+            require_writer(writer)?;
+            let tip = writer.tip(&document.to_string(), &own.chain)?.map(tip);
+            let key = id.to_string();
+            let items = [(key.as_str(), &fields)];
+            let change = change::create(Actor(own.chain.0), tip.as_ref(), now.as_second(), &items)?;
+            store_change(writer, document, &own.chain, &change)?;
+            writer.put_entries(&[row::row_of(id, &fields, own.chain, now.as_millisecond())])?;
+            Ok(EntryView::read(writer, &path, id)?)
+        })
+    }
+
+    /// Corrects an entry, durably. Says what the entry is afterwards, also if nothing had to be changed.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is changed then.
+    pub fn edit(&mut self, id: &str, patch: &Patch) -> Result<EntryView, RecordError> {
+        self.change(id, |_, _| patch.clone())
+    }
+
+    /// Deletes an entry: it is marked as entered in error, and can be restored.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is changed then.
+    pub fn delete(&mut self, id: &str) -> Result<EntryView, RecordError> {
+        self.edit(id, &Patch::status(DELETED))
+    }
+
+    /// Restores a deleted entry to the status it had before. One that is not deleted stays as it is.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is changed then.
+    pub fn restore(&mut self, id: &str) -> Result<EntryView, RecordError> {
+        self.change(id, |document, item| match item.fields.get(STATUS) {
+            Some(status) if *status == DELETED.as_str().into() => {
+                Patch::status(before_deletion(document, &item.key))
+            }
+            _ => Patch::default(),
+        })
+    }
+
+    /// Changes an entry as `patch` decides, given its document and what it is now.
+    fn change(
+        &mut self,
+        id: &str,
+        patch: impl Fn(&Document, &Item) -> Patch,
+    ) -> Result<EntryView, RecordError> {
+        let path = self.path();
+        self.replica.write(|writer| {
+            require_writer(writer)?;
+            let id = crate::query::resolve(writer, &path, id)?;
+            let key = id.to_string();
+            let unknown = || LookupError::Unknown(key.clone());
+            let document = DocumentId::of(id).map_err(|_| unknown())?;
+            let name = document.to_string();
+            let parts = writer.document(&name)?;
+            let mut loaded = load(document, &parts, &path)?;
+            if parts.changes.len() > MANY_PARTS {
+                writer.put_document(&name, &parts.edition, &loaded.save())?;
+            }
+            let item = loaded.item(&key).ok_or_else(unknown)?;
+            let Edit { set, remove } = patch(&loaded, &item).edit(id, &item.fields)?;
+            let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
+            let own = writer.own()?;
+            let now = os::now();
+            let change = loaded.update(Actor(own.chain.0), now.as_second(), &key, &set, &remove)?;
+            if let Some(change) = change {
+                store_change(writer, document, &own.chain, &change)?;
+                let row = loaded
+                    .item(&key)
+                    .and_then(|item| row::row(&item, now.as_millisecond()));
+                writer.put_entries(row.as_slice())?;
+            }
+            Ok(EntryView::read(writer, &path, id)?)
+        })
+    }
+}
+
+/// Returns the last status an entry had before it was deleted.
+fn before_deletion(document: &Document, key: &str) -> Status {
+    let statuses = document.history(key).into_iter().rev();
+    let statuses = statuses.filter_map(|revision| revision.set.get(STATUS).cloned());
+    let amended = |status| status == Status::Amended.as_str().into();
+    let before = statuses
+        .into_iter()
+        .find(|status| *status != DELETED.as_str().into());
+    if before.is_some_and(amended) {
+        Status::Amended
+    } else {
+        Status::Final
+    }
+}
+
+/// Refuses to write on a device whose role, as far as it knows, does not allow it.
+fn require_writer(reader: &Reader<'_>) -> Result<(), RecordError> {
+    let own = reader.own()?;
+    let row = reader
+        .members()?
+        .into_iter()
+        .find(|member| member.device == own.device);
+    match row.and_then(|member| member.role) {
+        Some(role) if role.may_write() => Ok(()),
+        _ => Err(RecordError::ReadOnly),
+    }
+}
+
+/// Stores an own change: as a part of its document, as one action to be sealed, and as the chain's last there.
+pub(crate) fn store_change(
+    writer: &mut Writer<'_>,
+    document: DocumentId,
+    chain: &ChainId,
+    change: &NewChange,
+) -> Result<(), StoreError> {
+    let tip = stored_tip(&change.tip);
+    writer.record(&document.to_string(), chain, &change.bytes, &tip, 1)?;
+    Ok(())
+}
+
+pub(crate) fn stored_tip(tip: &Tip) -> StoredTip {
+    StoredTip {
+        seq: tip.seq,
+        max_op: tip.max_op,
+        hash: tip.hash.0,
+    }
+}
+
+fn tip(stored: StoredTip) -> Tip {
+    Tip {
+        seq: stored.seq,
+        max_op: stored.max_op,
+        hash: ChangeHash(stored.hash),
+    }
+}
+
+/// Loads a document from its parts.
+pub(crate) fn load(
+    id: DocumentId,
+    parts: &DocumentParts,
+    path: &std::path::Path,
+) -> Result<Document, DamagedReplica> {
+    let changes = parts.changes.iter().map(Vec::as_slice);
+    Document::load(id, parts.base.as_deref(), changes).map_err(|source| DamagedReplica::Document {
+        path: PathBuf::from(path),
+        source: Box::new(source),
+    })
+}
