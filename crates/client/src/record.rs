@@ -5,17 +5,20 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use journal::change::{self, ChangeHash, CreateError, NewChange, Tip};
 use journal::document::{Document, Item, UpdateError};
 use journal::entry::{Draft, Edit, Patch, Status};
 use journal::{Actor, DocumentId, EntryId};
 use protocol::id::ChainId;
 use store::document::{DocumentParts, StoredTip};
+use store::entry::EntryRow;
 use store::{Reader, StoreError, Writer};
 
 use crate::error::Family;
 use crate::journal::{DamagedReplica, Journal, store_family};
 use crate::os;
+use crate::progress::Progress;
 use crate::query::{EntryView, LookupError, ReadError};
 use crate::row;
 
@@ -23,6 +26,8 @@ use crate::row;
 const DELETED: Status = Status::EnteredInError;
 /// The field with an entry's status.
 const STATUS: &str = "status";
+/// How many entries of the past share one transaction.
+const PAST_AT_ONCE: usize = 1_000;
 /// How many loose parts a document may have before an edit joins them into one.
 const MANY_PARTS: usize = 64;
 
@@ -84,23 +89,43 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is recorded then.
     pub fn record(&mut self, draft: &Draft) -> Result<EntryView, RecordError> {
-        let now = os::now();
-        let unix_ms = u64::try_from(now.as_millisecond()).map_err(|_| RecordError::Clock)?;
-        let id = EntryId::mint(unix_ms, os::random_bytes());
-        let document = DocumentId::of(id).map_err(|_| RecordError::Clock)?;
-        let fields = draft.to_fields(id)?;
         let path = self.path();
         self.replica.write(|writer| {
-            let own = writer.own()?;
             require_writer(writer)?;
-            let tip = writer.tip(&document.to_string(), &own.chain)?.map(tip);
-            let key = id.to_string();
-            let items = [(key.as_str(), &fields)];
-            let change = change::create(Actor(own.chain.0), tip.as_ref(), now.as_second(), &items)?;
-            store_change(writer, document, &own.chain, &change)?;
-            writer.put_entries(&[row::row_of(id, &fields, own.chain, now.as_millisecond())])?;
+            let own = writer.own()?;
+            let row = record_one(writer, &own.chain, draft, os::now())?;
+            let id = EntryId::from_bytes(row.id.0).map_err(|_| RecordError::Clock)?;
+            writer.put_entries(&[row])?;
             Ok(EntryView::read(writer, &path, id)?)
         })
+    }
+
+    /// Records entries of the past, each as an action of its own and with an id of its own time, so that each lands in
+    /// its own month. Many share one transaction: after a crash the first so many are there.
+    ///
+    /// # Errors
+    /// [`RecordError`]; the transactions before stay.
+    pub fn record_past(
+        &mut self,
+        drafts: &[Draft],
+        progress: &dyn Progress,
+    ) -> Result<(), RecordError> {
+        let total = u64::try_from(drafts.len()).ok();
+        let mut done = 0;
+        for some in drafts.chunks(PAST_AT_ONCE) {
+            self.replica.write(|writer| {
+                require_writer(writer)?;
+                let own = writer.own()?;
+                let rows: Vec<_> = some
+                    .iter()
+                    .map(|draft| record_one(writer, &own.chain, draft, draft.at.instant()))
+                    .collect::<Result<_, _>>()?;
+                Ok::<_, RecordError>(writer.put_entries(&rows)?)
+            })?;
+            done += u64::try_from(some.len()).unwrap_or(0);
+            progress.update(done, total);
+        }
+        Ok(())
     }
 
     /// Corrects an entry, durably. Says what the entry is afterwards, also if nothing had to be changed.
@@ -167,6 +192,25 @@ impl Journal {
             Ok(EntryView::read(writer, &path, id)?)
         })
     }
+}
+
+/// Records one entry whose id is of the instant `when`, loading no document; returns its row for the read model.
+fn record_one(
+    writer: &mut Writer<'_>,
+    chain: &ChainId,
+    draft: &Draft,
+    when: Timestamp,
+) -> Result<EntryRow, RecordError> {
+    let unix_ms = u64::try_from(when.as_millisecond()).map_err(|_| RecordError::Clock)?;
+    let id = EntryId::mint(unix_ms, os::random_bytes());
+    let document = DocumentId::of(id).map_err(|_| RecordError::Clock)?;
+    let fields = draft.to_fields(id)?;
+    let tip = writer.tip(&document.to_string(), chain)?.map(tip);
+    let key = id.to_string();
+    let items = [(key.as_str(), &fields)];
+    let change = change::create(Actor(chain.0), tip.as_ref(), when.as_second(), &items)?;
+    store_change(writer, document, chain, &change)?;
+    Ok(row::row_of(id, &fields, *chain, when.as_millisecond()))
 }
 
 /// Returns the last status an entry had before it was deleted.

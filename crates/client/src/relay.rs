@@ -248,7 +248,7 @@ impl RelayClient {
         let response = self.send(signer, method, path, body, token).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(response).await?;
-        if status == StatusCode::OK {
+        if status.is_success() {
             return Ok(body);
         }
         Err(self.refusal(status, &headers, &body))
@@ -311,7 +311,7 @@ impl RelayClient {
         path: &str,
     ) -> Result<Response, RelayError> {
         let response = self.send(signer, &Method::GET, path, &[], None).await?;
-        if response.status() == StatusCode::OK {
+        if response.status().is_success() {
             return Ok(response);
         }
         let (status, headers) = (response.status(), response.headers().clone());
