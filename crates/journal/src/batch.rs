@@ -20,7 +20,7 @@
 //! | version | one byte: 1 |
 //! | actors | varint count *n* ≥ 1, varint count of authors 1 … *n*, then *n* × 16 bytes, all different; the authors come first |
 //! | names | varint count, then varint length and UTF-8 each: the names of fields, all different |
-//! | documents | varint count ≥ 1, then for each, ascending: varint code minus the one before minus 1 (first: minus 0), varint count of changes ≥ 1, varint count of outside hashes, those × 32 bytes, 4 bytes digest |
+//! | documents | varint count ≥ 1, then for each, ascending: varint code minus the one before minus 1 (first: minus 0), varint count of changes ≥ 1, varint count of outside hashes, those × 32 bytes, varint count of heads, their hashes × 32 bytes |
 //! | column authors | only if there are several: per change, varint index of its author |
 //! | column times | per change, zigzag of its Unix seconds minus those of the id of the item that it makes first, or, if it makes none with an entry id, minus the time of the change before (first: 0) |
 //! | column dependencies | per change, varint count; each: varint distance to an earlier change of the document (1: the one before), or 0 for the next of the outside hashes, varint index |
@@ -32,9 +32,10 @@
 //! | column keys | per other key: varint length and text |
 //! | a column for each name | per field set, varint: 0 a new value follows; *k* the *k*-th value of this column again |
 //!
-//! A document's code is 0 for the profile, 1 + 12 × (year − 2000) + (month − 1) for a month. Its digest is the first four
-//! bytes of the SHA-256 of the hashes of its changes in order: changes that are rebuilt otherwise than they were are
-//! noticed at once. A value is a tag byte and its content: 0 null, 1 false, 2 true, 3 int (zigzag), 4 float (8 bytes,
+//! A document's code is 0 for the profile, 1 + 12 × (year − 2000) + (month − 1) for a month. Its outside hashes are those
+//! of the changes it depends on that are not in the batch, in the order in which they are first named; its heads are its
+//! changes on which no other in the batch depends, in order: they prove that the receiver has rebuilt the same changes.
+//! A change names its dependencies in ascending order of their hashes. A value is a tag byte and its content: 0 null, 1 false, 2 true, 3 int (zigzag), 4 float (8 bytes,
 //! little-endian), 5 text and 6 bytes (varint length), 7 timestamp (zigzag), 8 list (varint count, scalars), and,
 //! where the step's item is made by this change and keyed by an entry id, 9 timestamp (zigzag of the id's time minus it).
 
@@ -109,7 +110,8 @@ pub struct BatchPart {
     pub(crate) replaced: Vec<OpRef>,
     pub(crate) keys: Vec<Box<str>>,
     pub(crate) outside: Vec<ChangeHash>,
-    pub(crate) digest: [u8; 4],
+    /// The changes on which no other of the part depends, by index, ascending, and their hashes.
+    pub(crate) heads: Vec<(u32, ChangeHash)>,
 }
 
 impl BatchPart {
@@ -209,17 +211,6 @@ pub(crate) enum StepKind {
     Select { item: OpRef },
     Set { field: u32, value: u32, replaces: Range<u32> },
     Remove { field: u32, replaces: Range<u32> },
-}
-
-/// The first four bytes of the SHA-256 of the hashes of a document's changes, in order.
-pub(crate) fn digest<'a>(hashes: impl Iterator<Item = &'a ChangeHash>) -> [u8; 4] {
-    use sha2::Digest;
-    let mut hasher = sha2::Sha256::new();
-    for hash in hashes {
-        hasher.update(hash.0);
-    }
-    let [a, b, c, d, ..] = <[u8; 32]>::from(hasher.finalize());
-    [a, b, c, d]
 }
 
 /// Returns the number a document has in a batch. Numbers ascend as the documents do.

@@ -6,10 +6,12 @@
 //! Invariants: a document holds only changes that `change.rs`, [`Document::update`] or a checked merge made, and no
 //! change whose dependencies are missing; after an error it is as it was.
 
+mod chunk;
 mod history;
 mod item;
 mod merge;
 mod past;
+mod rows;
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,12 @@
-//! What an open, one durable commit and a close cost a whole process, side by side in one run.
+//! What an open, a look or one durable commit, and a close cost a whole process, side by side in one run.
 //!
 //! ```text
 //! cargo run --release -p ebb-store --example cost [ROUNDS]
 //! ```
 //!
-//! `bare` is a process that opens SQLite as it comes, with `synchronous=FULL`, and commits one row. `MODE` does so in
-//! that journal mode with the rows that a new entry takes, in a replica's own tables. `replica` does that through this crate,
-//! on a replica without entries and on one with 43,800.
+//! `bare` is a process that opens SQLite as it comes, with `synchronous=FULL`, and commits one row; `glance` one that
+//! reads a row. `record` adds an entry and `today` lists a day through this crate, on a replica without entries and on
+//! one with 43,800. A journal mode as a name is a bare process in that mode that writes the rows which an entry takes.
 
 use std::error::Error;
 use std::path::Path;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use protocol::id::{ChainId, ChainSalt, JournalId, KeyId};
 use rusqlite::Connection;
 use store::document::StoredTip;
-use store::entry::{EntryKey, EntryRow};
+use store::entry::{EntryFilter, EntryKey, EntryRow};
 use store::{Birth, Replica, StoreError, Writer};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -43,8 +43,11 @@ fn compare(rounds: u64) -> Outcome {
     fill(&path("replica-43800"), ENTRIES)?;
     let mut works = vec![
         ("bare", path("bare")),
-        ("replica", path("replica-0")),
-        ("replica", path("replica-43800")),
+        ("record", path("replica-0")),
+        ("record", path("replica-43800")),
+        ("glance", path("bare")),
+        ("today", path("replica-0")),
+        ("today", path("replica-43800")),
     ];
     for mode in MODES {
         std::fs::copy(path("replica-43800"), path(mode))?;
@@ -63,14 +66,21 @@ fn compare(rounds: u64) -> Outcome {
             }
         }
     }
-    let bare = median(times.first_mut().ok_or("no times")?);
+    let [bare, _, _, glance, ..] = times.as_mut_slice() else {
+        return Err("no times".into());
+    };
+    let (bare, glance) = (median(bare), median(glance));
     for ((work, path), times) in works.iter().zip(&mut times) {
         let name = path.file_name().unwrap_or_default().display();
         let median = median(times);
+        let (peer, peer_name) = match *work {
+            "glance" | "today" => (glance, "glance"),
+            _ => (bare, "bare"),
+        };
         println!(
-            "{work:8} {name:14} {:6.2} ms  {:.2} x bare",
+            "{work:8} {name:14} {:6.2} ms  {:.2} x {peer_name}",
             median.as_secs_f64() * 1e3,
-            median.as_secs_f64() / bare.as_secs_f64(),
+            median.as_secs_f64() / peer.as_secs_f64(),
         );
     }
     Ok(())
@@ -83,12 +93,30 @@ fn median(times: &mut [Duration]) -> Duration {
 
 fn child(work: &str, path: &Path, round: u64) -> Outcome {
     match work {
-        "replica" => {
+        "record" => {
             let mut replica = Replica::open(path)?;
             replica.write::<_, StoreError>(|writer| {
                 enter(writer, ENTRIES + round)?;
                 writer.short_id(&key(ENTRIES + round)).map(drop)
             })?;
+        }
+        "today" => {
+            let filter = EntryFilter {
+                since_ms: Some(ENTRIES.cast_signed() * 7_200_000 - 86_400_000),
+                until_ms: Some(ENTRIES.cast_signed() * 7_200_000),
+                ..EntryFilter::default()
+            };
+            Replica::open(path)?.read::<_, StoreError>(|reader| {
+                reader.own()?;
+                let entries = reader.entries(&filter)?;
+                let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+                reader.short_ids(&ids).map(drop)
+            })?;
+        }
+        "glance" => {
+            let connection = Connection::open(path)?;
+            let rows = "SELECT text FROM rows ORDER BY id DESC LIMIT 1";
+            connection.query_row(rows, [], |row| row.get::<_, String>(0))?;
         }
         "bare" => {
             let connection = Connection::open(path)?;
@@ -106,7 +134,7 @@ fn child(work: &str, path: &Path, round: u64) -> Outcome {
                  VALUES ('2026-11', randomblob(16), 1, 0, randomblob(200));
                  INSERT OR REPLACE INTO tips VALUES ('2026-11', x'00', {round}, {round}, randomblob(32));
                  INSERT INTO entries VALUES
-                 (x'7f' || randomblob(15), 'fatigue', {round}, 0, randomblob(16), 0, '', '{JSON}');
+                 (randomblob(16), 'fatigue', {round}, 0, randomblob(16), 0, '', '{JSON}');
                  COMMIT"
             ))?;
         }

@@ -221,3 +221,119 @@ pub(crate) fn put(connection: &Connection, chain: &Chain) -> rusqlite::Result<()
         ))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::id::EnvelopeHash;
+
+    use crate::envelope::EnvelopeState;
+    use crate::sample::{self, OTHER, envelope, next, other_chain, read, write};
+
+    use super::*;
+
+    fn position(seq: u64) -> Position {
+        Position {
+            seq: Seq(seq),
+            hash: sample::hash(seq),
+        }
+    }
+
+    fn accept(writer: &mut Writer<'_>, last: u64) -> Result<(), StoreError> {
+        for seq in 1..=last {
+            writer.accept(&next(OTHER, &envelope(seq)), EnvelopeState::Merged)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_vector_names_chains_with_envelopes_only() {
+        let (_folder, mut replica) = sample::replica();
+        assert_eq!(read(&replica, |reader| reader.vector()), Vector::default());
+        write(&mut replica, |writer| accept(writer, 3));
+        let expected = Vector([(other_chain(), position(3))].into());
+        assert_eq!(read(&replica, |reader| reader.vector()), expected);
+        let heard = read(&replica, |reader| reader.last_heard(&OTHER.0));
+        assert_eq!(heard, Some(3_000));
+        assert_eq!(
+            read(&replica, |reader| reader.last_heard(&sample::DEVICE)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_chain_that_was_cut_grows_again_from_there() {
+        let (_folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            accept(writer, 4)?;
+            writer.cut_chain(&other_chain(), Some(position(2)), 1)
+        });
+        let chain = read(&replica, |reader| reader.chain(&other_chain())).unwrap();
+        assert_eq!((chain.tip, chain.head), (Some(position(2)), 1));
+        let left = read(&replica, |reader| {
+            reader.envelopes_after(&other_chain(), Seq(0), usize::MAX)
+        });
+        assert_eq!(left, [envelope(1), envelope(2)]);
+        let mut third = envelope(3);
+        third.hash = EnvelopeHash([1; 32]);
+        write(&mut replica, |writer| {
+            writer.accept(&next(OTHER, &third), EnvelopeState::Merged)
+        });
+        assert_eq!(
+            read(&replica, |reader| reader.vector()).seq(&other_chain()),
+            Seq(3)
+        );
+    }
+
+    #[test]
+    fn a_snapshot_makes_a_chain_known_and_moves_it_only_forward() {
+        let (_folder, mut replica) = sample::replica();
+        let adopted = Chain {
+            device: OTHER.0,
+            salt: OTHER.1,
+            tip: Some(position(7)),
+            head: 3,
+            vouched_by: Some(sample::DEVICE),
+            heard_ms: None,
+        };
+        assert!(write(&mut replica, |writer| writer.adopt_chain(&adopted)));
+        assert!(!write(&mut replica, |writer| writer.adopt_chain(&adopted)));
+        write(&mut replica, |writer| {
+            writer.accept(&next(OTHER, &envelope(8)), EnvelopeState::Merged)
+        });
+        let chain = read(&replica, |reader| reader.chain(&other_chain())).unwrap();
+        assert_eq!(chain.tip, Some(position(8)));
+        assert_eq!(chain.vouched_by, Some(sample::DEVICE));
+        assert_eq!(chain.heard_ms, Some(8_000));
+    }
+
+    #[test]
+    fn covered_bytes_are_forgotten_and_the_tip_and_what_is_held_stay() {
+        let (_folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            accept(writer, 4)?;
+            writer.set_state(&other_chain(), Seq(2), EnvelopeState::Held("no key"))?;
+            writer.put_covered(&Vector([(other_chain(), position(3))].into()))
+        });
+        assert_eq!(write(&mut replica, |writer| writer.forget_covered()), 2);
+        let left = read(&replica, |reader| {
+            reader.envelopes_after(&other_chain(), Seq(0), usize::MAX)
+        });
+        assert_eq!(left, [envelope(2), envelope(4)]);
+        assert_eq!(
+            read(&replica, |reader| reader.vector()).seq(&other_chain()),
+            Seq(4)
+        );
+        assert_eq!(
+            read(&replica, |reader| reader.covered()).seq(&other_chain()),
+            Seq(3)
+        );
+    }
+
+    #[test]
+    fn seqs_keep_all_their_bits() {
+        let (_folder, mut replica) = sample::replica();
+        let vector = Vector([(other_chain(), position(u64::MAX))].into());
+        write(&mut replica, |writer| writer.put_covered(&vector));
+        assert_eq!(read(&replica, |reader| reader.covered()), vector);
+    }
+}

@@ -369,3 +369,112 @@ pub(crate) fn sealed(connection: &Connection, ids: &[LooseId]) -> rusqlite::Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Replica;
+    use crate::sample::{self, own_chain, read, tip, write};
+
+    use super::*;
+
+    fn record(replica: &mut Replica, document: &str, bytes: &[u8]) -> LooseId {
+        write(replica, |writer| {
+            writer.record(document, &own_chain(), bytes, &tip(1), 2)
+        })
+    }
+
+    fn document(replica: &Replica, name: &str) -> DocumentParts {
+        read(replica, |reader| reader.document(name))
+    }
+
+    fn put(replica: &mut Replica, name: &str, edition: &Edition, base: &[u8]) -> bool {
+        write(replica, |writer| writer.put_document(name, edition, base))
+    }
+
+    #[test]
+    fn recording_keeps_the_change_its_order_and_the_tip() {
+        let (_folder, mut replica) = sample::replica();
+        assert_eq!(document(&replica, "2026-11"), DocumentParts::default());
+        record(&mut replica, "2026-11", b"a");
+        record(&mut replica, "profile", b"b");
+        record(&mut replica, "2026-11", b"c");
+        let unsealed = read(&replica, |reader| reader.unsealed());
+        let bytes: Vec<_> = unsealed
+            .iter()
+            .map(|change| change.bytes.as_slice())
+            .collect();
+        assert_eq!(bytes, [b"a", b"b", b"c"]);
+        assert_eq!(read(&replica, |reader| reader.unsealed_count()), 6);
+        assert_eq!(document(&replica, "2026-11").changes, [b"a", b"c"]);
+        assert_eq!(
+            read(&replica, |reader| reader.documents()),
+            ["2026-11", "profile"]
+        );
+        let found = read(&replica, |reader| reader.tip("2026-11", &own_chain()));
+        assert_eq!(found, Some(tip(1)));
+        let none = read(&replica, |reader| reader.tip("2026-12", &own_chain()));
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn a_new_base_takes_in_what_was_read_and_no_more() {
+        let (_folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| writer.add_part("2026-11", b"part"));
+        record(&mut replica, "2026-11", b"a");
+        let read_first = document(&replica, "2026-11");
+        assert_eq!(read_first.changes, [b"part".to_vec(), b"a".to_vec()]);
+        record(&mut replica, "2026-11", b"b");
+        assert!(put(&mut replica, "2026-11", &read_first.edition, b"part a"));
+        let now = document(&replica, "2026-11");
+        assert_eq!(now.base.as_deref(), Some(b"part a".as_slice()));
+        assert_eq!(now.changes, [b"b"]);
+        assert_eq!(read(&replica, |reader| reader.unsealed()).len(), 2);
+    }
+
+    #[test]
+    fn a_base_made_from_what_is_gone_is_not_put() {
+        let (_folder, mut replica) = sample::replica();
+        let id = record(&mut replica, "2026-11", b"a");
+        let old = document(&replica, "2026-11").edition;
+        assert!(put(&mut replica, "2026-11", &old, b"a"));
+        assert!(!put(&mut replica, "2026-11", &old, b"another"));
+        let old = document(&replica, "2026-11").edition;
+        write(&mut replica, |writer| writer.remove_loose(&[id]));
+        assert!(!put(&mut replica, "2026-11", &old, b"another"));
+        let old = document(&replica, "2026-11").edition;
+        write(&mut replica, |writer| writer.clear_documents());
+        assert!(!put(&mut replica, "2026-11", &old, b"another"));
+    }
+
+    #[test]
+    fn a_first_base_does_not_swallow_a_change_recorded_meanwhile() {
+        let (_folder, mut replica) = sample::replica();
+        let absent = document(&replica, "2026-11").edition;
+        record(&mut replica, "2026-11", b"a");
+        assert!(put(&mut replica, "2026-11", &absent, b"received"));
+        assert_eq!(document(&replica, "2026-11").changes, [b"a"]);
+    }
+
+    #[test]
+    fn the_number_of_a_change_is_never_used_again() {
+        let (_folder, mut replica) = sample::replica();
+        let first = record(&mut replica, "2026-11", b"a");
+        write(&mut replica, |writer| writer.remove_loose(&[first]));
+        assert!(record(&mut replica, "2026-11", b"b") > first);
+    }
+
+    #[test]
+    fn what_is_in_no_envelope_survives_clearing_documents() {
+        let (_folder, mut replica) = sample::replica();
+        record(&mut replica, "2026-11", b"a");
+        let edition = document(&replica, "2026-11").edition;
+        put(&mut replica, "2026-11", &edition, b"a");
+        write(&mut replica, |writer| writer.add_part("2026-10", b"part"));
+        write(&mut replica, |writer| writer.clear_documents());
+        assert_eq!(read(&replica, |reader| reader.documents()), ["2026-11"]);
+        let left = document(&replica, "2026-11");
+        assert_eq!((left.base, left.changes), (None, vec![b"a".to_vec()]));
+        let found = read(&replica, |reader| reader.tip("2026-11", &own_chain()));
+        assert_eq!(found, None);
+    }
+}

@@ -19,13 +19,19 @@ pub struct EntryKey(pub [u8; 16]);
 
 impl fmt::Display for EntryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(36);
         for (place, byte) in self.0.iter().enumerate() {
             if matches!(place, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
+                text.push('-');
             }
-            write!(f, "{byte:02x}")?;
+            let digits = [byte >> 4, byte & 15].map(u32::from);
+            text.extend(
+                digits
+                    .iter()
+                    .filter_map(|digit| char::from_digit(*digit, 16)),
+            );
         }
-        Ok(())
+        f.write_str(&text)
     }
 }
 
@@ -289,5 +295,191 @@ impl Writer<'_> {
     /// [`StoreError`] if it cannot be written.
     pub fn clear_read_model(&mut self) -> Result<(), StoreError> {
         self.run(|connection| connection.execute_batch("DELETE FROM entries; DELETE FROM members;"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::sample::{self, DEVICE, entry, member, read, write};
+
+    use super::*;
+
+    fn entries() -> impl Strategy<Value = Vec<EntryRow>> {
+        let row = (
+            0_u128..30,
+            0_usize..3,
+            -3_i64..3,
+            any::<bool>(),
+            any::<bool>(),
+        );
+        let row = row.prop_map(|(id, kind, at_ms, deleted, own)| EntryRow {
+            deleted,
+            chain: if own {
+                sample::own_chain()
+            } else {
+                sample::other_chain()
+            },
+            ..entry(id, ["dose", "fatigue", "note"][kind], at_ms)
+        });
+        prop::collection::vec(row, 0..40)
+    }
+
+    fn filters() -> impl Strategy<Value = EntryFilter> {
+        let instant = || prop::option::of(-3_i64..4);
+        let kinds = prop::sample::subsequence(vec!["dose", "fatigue", "note"], 0..=3);
+        let words = prop::option::of(prop::sample::select(vec!["WORDS", "of 1", "none"]));
+        let person = prop::option::of(prop::sample::select(vec!["ÉVA", "Sam"]));
+        let rest = (any::<bool>(), prop::option::of(0_usize..10), any::<bool>());
+        (instant(), instant(), kinds, words, person, rest).prop_map(
+            |(since_ms, until_ms, kinds, search, person, (with_deleted, limit, newest))| {
+                EntryFilter {
+                    since_ms,
+                    until_ms,
+                    kinds: kinds.into_iter().map(str::to_owned).collect(),
+                    with_deleted,
+                    person_name: person.map(str::to_owned),
+                    search: search.map(str::to_owned),
+                    limit,
+                    order: if newest {
+                        Order::NewestFirst
+                    } else {
+                        Order::OldestFirst
+                    },
+                }
+            },
+        )
+    }
+
+    /// What the filter means, said without SQL.
+    fn expected(rows: &[EntryRow], filter: &EntryFilter) -> Vec<EntryKey> {
+        let last: BTreeMap<_, _> = rows.iter().map(|row| (row.id, row)).collect();
+        let mut rows: Vec<_> = last.into_values().collect();
+        rows.retain(|row| {
+            filter.since_ms.is_none_or(|since| row.at_ms >= since)
+                && filter.until_ms.is_none_or(|until| row.at_ms < until)
+                && (filter.kinds.is_empty() || filter.kinds.contains(&row.kind))
+                && (filter.with_deleted || !row.deleted)
+                && filter
+                    .search
+                    .as_ref()
+                    .is_none_or(|words| row.text.to_lowercase().contains(&words.to_lowercase()))
+                && filter
+                    .person_name
+                    .as_ref()
+                    .is_none_or(|name| name == "ÉVA" && row.chain == sample::own_chain())
+        });
+        rows.sort_by_key(|row| (row.at_ms, row.id));
+        if filter.order == Order::NewestFirst {
+            rows.reverse();
+        }
+        rows.truncate(filter.limit.unwrap_or(usize::MAX));
+        rows.into_iter().map(|row| row.id).collect()
+    }
+
+    #[test]
+    fn lists_hold_what_the_filter_says_in_its_order() {
+        let (_folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_members(&[member(DEVICE, 1, "Éva")])
+        });
+        let replica = std::cell::RefCell::new(replica);
+        proptest!(|(rows in entries(), filter in filters())| {
+            // Rolled back, so that no case pays for a commit.
+            let outcome: Result<(), Rollback> = replica.borrow_mut().write(|writer| {
+                writer.put_entries(&rows)?;
+                let listed = writer.entries(&filter)?;
+                Err(Rollback(listed.into_iter().map(|entry| entry.id).collect()))
+            });
+            let Err(Rollback(listed)) = outcome else { panic!("committed") };
+            prop_assert_eq!(listed, expected(&rows, &filter));
+        });
+    }
+
+    struct Rollback(Vec<EntryKey>);
+
+    impl From<StoreError> for Rollback {
+        fn from(error: StoreError) -> Self {
+            panic!("{error}")
+        }
+    }
+
+    #[test]
+    fn an_entry_is_replaced_found_and_removed() {
+        let (_folder, mut replica) = sample::replica();
+        let mut row = entry(7, "fatigue", 10);
+        write(&mut replica, |writer| {
+            writer.put_members(&[member(DEVICE, 1, "Ana")])?;
+            writer.put_entries(std::slice::from_ref(&row))?;
+            row.json = "{}".to_owned();
+            row.deleted = true;
+            writer.put_entries(std::slice::from_ref(&row))
+        });
+        let found = read(&replica, |reader| reader.entry(&row.id)).unwrap();
+        assert_eq!((found.json.as_str(), found.deleted), ("{}", true));
+        assert_eq!(found.author.unwrap().device_name, "laptop of Ana");
+        assert_eq!(read(&replica, |reader| reader.entry_count(false)), 0);
+        assert_eq!(read(&replica, |reader| reader.entry_count(true)), 1);
+        assert!(write(&mut replica, |writer| writer.remove_entry(&row.id)));
+        assert!(!write(&mut replica, |writer| writer.remove_entry(&row.id)));
+        assert_eq!(read(&replica, |reader| reader.entry(&row.id)), None);
+    }
+
+    #[test]
+    fn a_list_stops_when_it_is_told() {
+        let (_folder, mut replica) = sample::replica();
+        let rows: Vec<_> = (0..5).map(|id| entry(id, "note", 0)).collect();
+        write(&mut replica, |writer| writer.put_entries(&rows));
+        let mut seen = 0;
+        read(&replica, |reader| {
+            reader.each_entry(&EntryFilter::default(), |_| {
+                seen += 1;
+                if seen == 2 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+        });
+        assert_eq!(seen, 2);
+    }
+
+    #[test]
+    fn filters_use_an_index_and_sort_nothing() {
+        let (_folder, replica) = sample::replica();
+        let plan = |filter: EntryFilter| {
+            let (query, values) = filter.query();
+            read(&replica, |reader| {
+                reader.run(|connection| {
+                    connection
+                        .prepare(&format!("EXPLAIN QUERY PLAN {query}"))?
+                        .query_map(rusqlite::params_from_iter(values), |row| row.get(3))?
+                        .collect::<Result<Vec<String>, _>>()
+                })
+            })
+            .join("; ")
+        };
+        let all = plan(EntryFilter::default());
+        assert_eq!(all, "SCAN entries USING INDEX entries_by_at");
+        let today = plan(EntryFilter {
+            since_ms: Some(0),
+            until_ms: Some(1),
+            order: Order::NewestFirst,
+            ..EntryFilter::default()
+        });
+        assert_eq!(
+            today,
+            "SEARCH entries USING INDEX entries_by_at (at_ms>? AND at_ms<?)"
+        );
+        let doses = plan(EntryFilter {
+            kinds: vec!["dose".to_owned()],
+            since_ms: Some(0),
+            ..EntryFilter::default()
+        });
+        assert_eq!(
+            doses,
+            "SEARCH entries USING INDEX entries_by_kind (kind=? AND at_ms>?)"
+        );
     }
 }

@@ -389,3 +389,200 @@ fn insert(
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Replica;
+    use crate::sample::{
+        self, DEVICE, OTHER, SALT, envelope, next, other_chain, own_chain, read, tip, write,
+    };
+
+    use super::*;
+
+    const OWN: (KeyId, ChainSalt) = (DEVICE, SALT);
+
+    fn accept(replica: &mut Replica, envelope: &StoredEnvelope) -> Accepted {
+        write(replica, |writer| {
+            writer.accept(&next(OTHER, envelope), EnvelopeState::Merged)
+        })
+    }
+
+    fn record(replica: &mut Replica, seq: u64) -> LooseId {
+        write(replica, |writer| {
+            writer.record("2026-11", &own_chain(), b"change", &tip(seq), 1)
+        })
+    }
+
+    #[test]
+    fn only_the_next_envelope_of_a_chain_is_stored() {
+        let (_folder, mut replica) = sample::replica();
+        assert_eq!(
+            accept(&mut replica, &envelope(2)),
+            Accepted::Gap { next: Seq(1) }
+        );
+        assert_eq!(accept(&mut replica, &envelope(1)), Accepted::Stored);
+        assert_eq!(accept(&mut replica, &envelope(2)), Accepted::Stored);
+        assert_eq!(accept(&mut replica, &envelope(1)), Accepted::Known);
+        assert_eq!(accept(&mut replica, &envelope(2)), Accepted::Known);
+        let stored = read(&replica, |reader| reader.envelope(&other_chain(), Seq(2)));
+        assert_eq!(stored, Some(envelope(2)));
+    }
+
+    #[test]
+    fn another_envelope_at_a_place_is_a_fork() {
+        let (_folder, mut replica) = sample::replica();
+        accept(&mut replica, &envelope(1));
+        accept(&mut replica, &envelope(2));
+        let here = |seq| Accepted::Forked {
+            here: Position {
+                seq: Seq(seq),
+                hash: sample::hash(seq),
+            },
+        };
+        let mut second = envelope(2);
+        second.hash = EnvelopeHash([0; 32]);
+        assert_eq!(accept(&mut replica, &second), here(2));
+        let third = envelope(3);
+        let mut after_second = next(OTHER, &third);
+        after_second.prev = Some(second.hash);
+        let accepted = write(&mut replica, |writer| {
+            writer.accept(&after_second, EnvelopeState::Merged)
+        });
+        assert_eq!(accepted, here(2));
+        assert_eq!(
+            read(&replica, |reader| reader.vector()).seq(&other_chain()),
+            Seq(2)
+        );
+    }
+
+    #[test]
+    fn held_envelopes_are_listed_with_their_reason_until_merged() {
+        let (_folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.accept(
+                &next(OTHER, &envelope(1)),
+                EnvelopeState::Held("no key yet"),
+            )
+        });
+        let held = read(&replica, |reader| reader.held());
+        let expected = HeldEnvelope {
+            chain: other_chain(),
+            device: OTHER.0,
+            envelope: envelope(1),
+            reason: "no key yet".to_owned(),
+        };
+        assert_eq!(held, [expected]);
+        let merge = |writer: &mut Writer<'_>, seq| {
+            writer.set_state(&other_chain(), Seq(seq), EnvelopeState::Merged)
+        };
+        assert!(write(&mut replica, |writer| merge(writer, 1)));
+        assert!(!write(&mut replica, |writer| merge(writer, 2)));
+        assert_eq!(read(&replica, |reader| reader.held()), []);
+    }
+
+    #[test]
+    fn pages_of_envelopes_have_at_least_one() {
+        let (_folder, mut replica) = sample::replica();
+        for seq in 1..=4 {
+            accept(&mut replica, &envelope(seq));
+        }
+        let page = |after, limit| {
+            let page = read(&replica, |reader| {
+                reader.envelopes_after(&other_chain(), Seq(after), limit)
+            });
+            page.iter()
+                .map(|envelope| envelope.seq.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(page(0, 1), [1]);
+        assert_eq!(page(1, envelope(2).bytes.len() + 1), [2, 3]);
+        assert_eq!(page(1, usize::MAX), [2, 3, 4]);
+        assert_eq!(page(4, usize::MAX), [0; 0]);
+    }
+
+    #[test]
+    fn waiting_envelopes_come_back_in_order_and_go() {
+        let (_folder, mut replica) = sample::replica();
+        let hashes = [EnvelopeHash([9; 32]), EnvelopeHash([1; 32])];
+        write(&mut replica, |writer| {
+            writer.put_waiting(&hashes[0], b"one", "a gap")?;
+            writer.put_waiting(&hashes[1], b"two", "a gap")?;
+            writer.put_waiting(&hashes[0], b"one", "no log")
+        });
+        let waiting = read(&replica, |reader| reader.waiting());
+        let reasons: Vec<_> = waiting
+            .iter()
+            .map(|envelope| (envelope.hash, envelope.reason.as_str()))
+            .collect();
+        assert_eq!(reasons, [(hashes[0], "no log"), (hashes[1], "a gap")]);
+        assert!(write(&mut replica, |writer| writer.remove_waiting(&hashes[0])));
+        assert!(!write(&mut replica, |writer| writer.remove_waiting(&hashes[0])));
+        assert_eq!(read(&replica, |reader| reader.waiting()).len(), 1);
+    }
+
+    #[test]
+    fn sealing_takes_changes_off_the_list_and_keeps_them_in_their_document() {
+        let (_folder, mut replica) = sample::replica();
+        let ids = [record(&mut replica, 1), record(&mut replica, 2)];
+        let later = record(&mut replica, 3);
+        let sealed = write(&mut replica, |writer| {
+            writer.seal_own(&next(OWN, &envelope(1)), &ids)
+        });
+        assert!(sealed);
+        let unsealed = read(&replica, |reader| reader.unsealed());
+        assert_eq!(
+            unsealed.iter().map(|change| change.id).collect::<Vec<_>>(),
+            [later]
+        );
+        let document = read(&replica, |reader| reader.document("2026-11"));
+        assert_eq!(document.changes.len(), 3);
+        assert_eq!(
+            read(&replica, |reader| reader.vector()).seq(&own_chain()),
+            Seq(1)
+        );
+    }
+
+    #[test]
+    fn of_two_that_seal_the_same_changes_one_does() {
+        let (folder, mut one) = sample::replica();
+        let mut two = Replica::open(&folder.path().join("replica.db")).unwrap();
+        let ids = [record(&mut one, 1)];
+        let mut rival = envelope(1);
+        rival.bytes = b"sealed by the other".to_vec();
+        rival.hash = EnvelopeHash([1; 32]);
+        let seal = |replica: &mut Replica, envelope: &StoredEnvelope| {
+            write(replica, |writer| {
+                writer.seal_own(&next(OWN, envelope), &ids)
+            })
+        };
+        assert!(seal(&mut two, &rival));
+        assert!(!seal(&mut one, &envelope(1)));
+        // Nor does it do as the next envelope: the changes are not loose any more.
+        let mut second = envelope(2);
+        let mut following = next(OWN, &second);
+        following.prev = Some(rival.hash);
+        assert!(!write(&mut one, |writer| writer.seal_own(&following, &ids)));
+        second = read(&one, |reader| reader.envelope(&own_chain(), Seq(1))).unwrap();
+        assert_eq!(second, rival);
+        assert_eq!(
+            read(&one, |reader| reader.vector()).seq(&own_chain()),
+            Seq(1)
+        );
+    }
+
+    #[test]
+    fn an_earlier_incarnation_seals_nothing() {
+        let (_folder, mut replica) = sample::replica();
+        let ids = [record(&mut replica, 1)];
+        let salt = ChainSalt([8; 16]);
+        write(&mut replica, |writer| writer.start_chain(&salt, None));
+        let first = envelope(1);
+        for chain in [OWN, (DEVICE, salt)] {
+            let sealed = write(&mut replica, |writer| {
+                writer.seal_own(&next(chain, &first), &ids)
+            });
+            assert!(!sealed, "a change of the old chain in {chain:?}");
+        }
+        assert_eq!(read(&replica, |reader| reader.unsealed_count()), 1);
+    }
+}

@@ -24,6 +24,8 @@ pub mod member;
 mod own;
 pub mod relay;
 mod replica;
+#[cfg(test)]
+mod sample;
 mod schema;
 mod short;
 

@@ -102,3 +102,36 @@ impl Writer<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::{self, read, write};
+
+    use super::*;
+
+    #[test]
+    fn the_log_grows_in_order() {
+        let (_folder, mut replica) = sample::replica();
+        assert_eq!(read(&replica, |reader| reader.log_length()), 0);
+        let records: Vec<Vec<u8>> = (0..5).map(|number| vec![number; 3]).collect();
+        write(&mut replica, |writer| writer.append_log(&records[..2]));
+        write(&mut replica, |writer| writer.append_log(&records[2..]));
+        assert_eq!(read(&replica, |reader| reader.log_length()), 5);
+        assert_eq!(read(&replica, |reader| reader.log_records()), records);
+    }
+
+    #[test]
+    fn blobs_are_found_by_their_hash() {
+        let (_folder, mut replica) = sample::replica();
+        let hash = BlobHash::of(b"sealed");
+        write(&mut replica, |writer| writer.put_blob(&hash, b"sealed"));
+        let blob = read(&replica, |reader| reader.blob(&hash));
+        assert_eq!(blob.as_deref(), Some(b"sealed".as_slice()));
+        assert_eq!(
+            read(&replica, |reader| reader.blobs()),
+            [(hash, b"sealed".to_vec())]
+        );
+        write(&mut replica, |writer| writer.remove_blob(&hash));
+        assert_eq!(read(&replica, |reader| reader.blob(&hash)), None);
+    }
+}

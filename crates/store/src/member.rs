@@ -135,3 +135,52 @@ impl Writer<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::{self, DEVICE, OTHER, member, read, write};
+
+    use super::*;
+
+    #[test]
+    fn members_are_replaced_all_at_once_and_keep_their_order() {
+        let (_folder, mut replica) = sample::replica();
+        let mut ana = member(OTHER.0, 1, "Ana");
+        ana.role = Some(Role::Owner);
+        let mut sam = member(DEVICE, 2, "Sam");
+        sam.role = None;
+        sam.paper = true;
+        for members in [vec![member(DEVICE, 3, "Kim")], vec![ana, sam]] {
+            write(&mut replica, |writer| writer.put_members(&members));
+            assert_eq!(read(&replica, |reader| reader.members()), members);
+        }
+    }
+
+    #[test]
+    fn an_unknown_role_is_damage() {
+        let (folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_members(&[member(DEVICE, 1, "Ana")])
+        });
+        Connection::open(folder.path().join("replica.db"))
+            .unwrap()
+            .execute("UPDATE members SET role = 'king'", [])
+            .unwrap();
+        let read = replica.read(|reader| reader.members());
+        assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
+    }
+
+    #[test]
+    fn chains_have_authors_as_far_as_members_are_known() {
+        let (_folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_members(&[member(DEVICE, 1, "Ana")])
+        });
+        let authors = read(&replica, |reader| reader.authors());
+        let names: Vec<_> = authors
+            .iter()
+            .map(|(chain, author)| (*chain, author.person_name.as_str()))
+            .collect();
+        assert_eq!(names, [(sample::own_chain(), "Ana")]);
+    }
+}

@@ -166,3 +166,53 @@ fn insert_chain(
         .execute((&chain.0, &device.0, &salt.0))?;
     Ok(chain)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::{self, read, write};
+
+    use super::*;
+
+    #[test]
+    fn a_new_replica_says_who_it_is() {
+        let (_folder, replica) = sample::replica();
+        let own = read(&replica, |reader| reader.own());
+        let birth = sample::birth();
+        let expected = Own {
+            journal: birth.journal,
+            device: birth.device,
+            salt: birth.salt,
+            chain: sample::own_chain(),
+            zone: birth.zone,
+            place: None,
+        };
+        assert_eq!(own, expected);
+        let chain = read(&replica, |reader| reader.chain(&own.chain)).unwrap();
+        assert_eq!((chain.device, chain.tip), (own.device, None));
+    }
+
+    #[test]
+    fn a_new_incarnation_has_a_chain_of_its_own() {
+        let (_folder, mut replica) = sample::replica();
+        let salt = ChainSalt([8; 16]);
+        let chain = write(&mut replica, |writer| {
+            writer.start_chain(&salt, Some("disk 1, file 2"))
+        });
+        let own = read(&replica, |reader| reader.own());
+        assert_eq!(own.chain, chain);
+        assert_ne!(chain, sample::own_chain());
+        assert_eq!(own.place.as_deref(), Some("disk 1, file 2"));
+        assert_eq!(read(&replica, |reader| reader.chains()).len(), 2);
+    }
+
+    #[test]
+    fn settings_are_set_changed_and_removed() {
+        let (_folder, mut replica) = sample::replica();
+        let setting = |replica: &_| read(replica, |reader| reader.setting("hints"));
+        assert_eq!(setting(&replica), None);
+        for value in [Some("on"), Some("off"), None] {
+            write(&mut replica, |writer| writer.set_setting("hints", value));
+            assert_eq!(setting(&replica).as_deref(), value);
+        }
+    }
+}

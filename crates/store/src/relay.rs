@@ -184,3 +184,87 @@ fn put_heads(connection: &Connection, url: &str, new: &Vector) -> rusqlite::Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::id::{ChainId, Seq};
+    use protocol::vector::Position;
+
+    use crate::Replica;
+    use crate::sample::{self, DEVICE, SALT, envelope, next, own_chain, read, tip, write};
+
+    use super::*;
+
+    const HOME: &str = "https://relay.example";
+    const SECOND: &str = "https://second.example";
+
+    fn state(url: &str, heads: &[(ChainId, u64)]) -> RelayState {
+        let position = |seq| Position {
+            seq: Seq(seq),
+            hash: sample::hash(seq),
+        };
+        RelayState {
+            heads: Vector(
+                heads
+                    .iter()
+                    .map(|(chain, seq)| (*chain, position(*seq)))
+                    .collect(),
+            ),
+            log_length: 3,
+            last_sync_ms: Some(5),
+            quota: Some(StoredQuota {
+                used: 1,
+                limit: u64::MAX,
+            }),
+            ..RelayState::new(url)
+        }
+    }
+
+    #[test]
+    fn relays_are_kept_replaced_and_forgotten() {
+        let (_folder, mut replica) = sample::replica();
+        let other = sample::other_chain();
+        let mut second = state(SECOND, &[(own_chain(), 1), (other, 2)]);
+        write(&mut replica, |writer| {
+            writer.put_relay(&second)?;
+            writer.put_relay(&RelayState::new(HOME))
+        });
+        assert_eq!(
+            read(&replica, |reader| reader.relays()),
+            [RelayState::new(HOME), second.clone()]
+        );
+        second = state(SECOND, &[(other, 3)]);
+        second.last_error = Some("refused".to_owned());
+        second.quota = None;
+        write(&mut replica, |writer| {
+            writer.put_relay(&second)?;
+            writer.remove_relay(HOME)
+        });
+        assert_eq!(read(&replica, |reader| reader.relays()), [second]);
+        assert_eq!(read(&replica, |reader| reader.relay(HOME)), None);
+    }
+
+    #[test]
+    fn unsent_is_what_a_relay_has_not_acknowledged() {
+        let (_folder, mut replica) = sample::replica();
+        let unsent = |replica: &Replica, relay| read(replica, |reader| reader.unsent_count(relay));
+        for (seq, actions) in [(1, 1), (2, 10)] {
+            write(&mut replica, |writer| {
+                let id = writer.record("2026-11", &own_chain(), b"a", &tip(seq), actions)?;
+                writer.seal_own(&next((DEVICE, SALT), &envelope(seq)), &[id])
+            });
+        }
+        write(&mut replica, |writer| {
+            writer.record("2026-11", &own_chain(), b"a", &tip(3), 100)
+        });
+        assert_eq!(unsent(&replica, None), 111);
+        write(&mut replica, |writer| {
+            writer.put_relay(&state(HOME, &[(own_chain(), 1)]))?;
+            writer.put_relay(&state(SECOND, &[(own_chain(), 2)]))
+        });
+        assert_eq!(unsent(&replica, Some(HOME)), 110);
+        assert_eq!(unsent(&replica, Some(SECOND)), 100);
+        assert_eq!(unsent(&replica, Some("https://third.example")), 111);
+        assert_eq!(unsent(&replica, None), 100);
+    }
+}

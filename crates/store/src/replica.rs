@@ -2,6 +2,20 @@
 //!
 //! Several processes may hold one replica. Writers begin immediately and wait up to [`Replica::PATIENCE`] for each
 //! other, so that what a closure reads is what it changes.
+//!
+//! The journal mode is PERSIST. Asked for was: a commit that a power loss cannot take back, a lone file that is whole
+//! once the process has ended, and a short whole process of open, one commit and close.
+//! - DELETE, SQLite's own choice, calls `fsync` 4 times, but not after it unlinks the journal, which is what commits: a
+//!   power loss soon after brings the journal back, and the next open undoes the commit.
+//! - PERSIST commits by writing zeros over the journal's header, and TRUNCATE by cutting it, each with a sync of its
+//!   own: 5 in all. PERSIST allocates and frees no blocks.
+//! - WAL keeps commits beside the file until a checkpoint. With one at every close, as a lone file needs, it calls
+//!   `fsync` 5 times as well, and creates, maps and deletes two more files.
+//!
+//! `cargo run --release -p ebb-store --example cost` measures whole processes (medians of 120, two cores under load,
+//! ext4): a new entry costs 1.0 to 1.1 times a bare process that commits one row, on 0 and on 43,800 entries alike; in
+//! the same run PERSIST took 1.0 to 1.05, TRUNCATE 1.1 to 1.3 and WAL 1.1 to 1.3. `strace -c` on its children counts
+//! the syncs.
 
 use std::fs;
 use std::io;
@@ -18,9 +32,11 @@ use crate::schema;
 
 /// The pragmas of every connection. What each is for:
 /// - `journal_mode` and `synchronous`: what is committed is on disk, and a lone copy of the file is whole;
+/// - `journal_size_limit`: after a rebuild the journal, which stays, shrinks again to 1 MiB;
 /// - `temp_store`: nothing of a journal is ever spilled into a temporary folder;
 /// - `cell_size_check`: a malformed page is found when it is read, not after it has been used.
-const PRAGMAS: &str = "PRAGMA journal_mode=PERSIST; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; \
+const PRAGMAS: &str = "PRAGMA journal_mode=PERSIST; PRAGMA synchronous=FULL; \
+                       PRAGMA journal_size_limit=1048576; PRAGMA temp_store=MEMORY; \
                        PRAGMA cell_size_check=ON;";
 /// Statements kept prepared: more than all that one command uses.
 const STATEMENTS: usize = 64;
@@ -221,4 +237,201 @@ pub(crate) fn create_file(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::{self, entry, read, write};
+
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("data/ebb");
+        Replica::create(&inner.join("replica.db"), &sample::birth()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&inner), 0o700);
+        for file in fs::read_dir(&inner).unwrap() {
+            let path = file.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_file_that_exists_is_not_created_again() {
+        let (folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_entries(&[entry(1, "note", 0)])
+        });
+        let path = folder.path().join("replica.db");
+        let created = Replica::create(&path, &sample::birth());
+        assert!(matches!(created, Err(CreateError::Exists { .. })));
+        assert_eq!(read(&replica, |reader| reader.entry_count(true)), 1);
+    }
+
+    #[test]
+    fn an_unfinished_creation_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.db");
+        fs::write(&path, "").unwrap();
+        let opened = Replica::open(&path);
+        assert!(
+            matches!(opened, Err(OpenError::Damaged { .. })),
+            "{opened:?}"
+        );
+        Replica::create(&path, &sample::birth()).unwrap();
+        Replica::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_failed_write_leaves_no_trace() {
+        let (_folder, mut replica) = sample::replica();
+        let failed: Result<(), StoreError> = replica.write(|writer| {
+            writer.put_entries(&[entry(1, "note", 0)])?;
+            Err(StoreError::Busy {
+                path: PathBuf::new(),
+            })
+        });
+        assert!(failed.is_err());
+        assert_eq!(read(&replica, |reader| reader.entry_count(true)), 0);
+    }
+
+    #[test]
+    fn what_a_crash_leaves_is_rolled_back() {
+        let (folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_entries(&[entry(1, "note", 0)])
+        });
+        let files = ["replica.db", "replica.db-journal"];
+        let crashed = tempfile::tempdir().unwrap();
+        let abandoned: Result<(), StoreError> = replica.write(|writer| {
+            // More than SQLite's cache holds, so that pages reach the file before the commit.
+            for id in 2..2_000 {
+                let mut row = entry(id, "note", 0);
+                row.json = "x".repeat(4_000);
+                writer.put_entries(&[row])?;
+            }
+            for file in files {
+                fs::copy(folder.path().join(file), crashed.path().join(file)).unwrap();
+            }
+            Err(StoreError::Busy {
+                path: PathBuf::new(),
+            })
+        });
+        assert!(abandoned.is_err());
+        let path = crashed.path().join("replica.db");
+        assert!(fs::metadata(&path).unwrap().len() > 4_000_000);
+        let copy = Replica::open(&path).unwrap();
+        assert_eq!(read(&copy, |reader| reader.entry_count(true)), 1);
+        assert_eq!(copy.check().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_lone_copy_of_the_file_is_whole() {
+        let (folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_entries(&[entry(1, "note", 0)])
+        });
+        drop(replica);
+        let copy = tempfile::tempdir().unwrap();
+        let path = copy.path().join("copy.db");
+        fs::copy(folder.path().join("replica.db"), &path).unwrap();
+        let copy = Replica::open(&path).unwrap();
+        assert_eq!(read(&copy, |reader| reader.entry_count(true)), 1);
+    }
+
+    #[test]
+    fn writers_wait_for_each_other() {
+        let (folder, mut replica) = sample::replica();
+        let path = folder.path().join("replica.db");
+        let count = |replica: &mut Replica| {
+            for _ in 0..25 {
+                write(replica, |writer| {
+                    let count: u32 = writer
+                        .setting("count")?
+                        .map_or(0, |text| text.parse().unwrap());
+                    writer.set_setting("count", Some(&(count + 1).to_string()))
+                });
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| count(&mut Replica::open(&path).unwrap()));
+            count(&mut replica);
+        });
+        let counted = read(&replica, |reader| reader.setting("count"));
+        assert_eq!(counted.as_deref(), Some("50"));
+    }
+
+    #[test]
+    fn who_cannot_wait_any_longer_is_told() {
+        let (folder, mut replica) = sample::replica();
+        let mut other = Replica::open(&folder.path().join("replica.db")).unwrap();
+        other.connection.busy_timeout(Duration::ZERO).unwrap();
+        write(&mut replica, |_| {
+            let written: Result<(), StoreError> = other.write(|_| Ok(()));
+            assert!(
+                matches!(written, Err(StoreError::Busy { .. })),
+                "{written:?}"
+            );
+            Ok(())
+        });
+        other.write::<_, StoreError>(|_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_read_sees_one_moment_and_may_hold_another_read() {
+        let (folder, mut replica) = sample::replica();
+        let other = Replica::open(&folder.path().join("replica.db")).unwrap();
+        replica.connection.busy_timeout(Duration::ZERO).unwrap();
+        read(&other, |reader| {
+            assert_eq!(reader.entry_count(true)?, 0);
+            let written: Result<(), StoreError> =
+                replica.write(|writer| writer.put_entries(&[entry(1, "note", 0)]));
+            assert!(
+                matches!(written, Err(StoreError::Busy { .. })),
+                "{written:?}"
+            );
+            assert_eq!(other.read(|reader| reader.entry_count(true))?, 0);
+            reader.entry_count(true)
+        });
+        write(&mut replica, |writer| {
+            writer.put_entries(&[entry(1, "note", 0)])
+        });
+        assert_eq!(read(&other, |reader| reader.entry_count(true)), 1);
+    }
+
+    #[test]
+    fn the_journal_shrinks_after_a_large_change() {
+        let (folder, mut replica) = sample::replica();
+        let rows: Vec<_> = (0..1_000)
+            .map(|id| {
+                let mut row = entry(id, "note", 0);
+                row.json = "x".repeat(4_000);
+                row
+            })
+            .collect();
+        write(&mut replica, |writer| writer.put_entries(&rows));
+        write(&mut replica, |writer| writer.clear_read_model());
+        let journal = folder.path().join("replica.db-journal");
+        assert!(fs::metadata(journal).unwrap().len() <= 1 << 20);
+    }
+
+    #[test]
+    fn what_is_committed_is_synced() {
+        let (_folder, replica) = sample::replica();
+        let pragma = |name| {
+            replica
+                .connection
+                .query_row(&format!("PRAGMA {name}"), [], |row| {
+                    row.get::<_, rusqlite::types::Value>(0)
+                })
+                .unwrap()
+        };
+        assert_eq!(pragma("synchronous"), 2.into());
+        assert_eq!(pragma("journal_mode"), "persist".to_owned().into());
+    }
 }

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -128,7 +129,8 @@ fn keep_copy(path: &Path, version: u32) -> Result<(), OpenError> {
 fn copy(from: &Path, to: &Path) -> rusqlite::Result<()> {
     let source = replica::connect(from)?;
     let mut copy = replica::connect(to)?;
-    Backup::new(&source, &mut copy)?.step(-1)?;
+    // One step takes all pages, for as long as it takes.
+    Backup::new(&source, &mut copy)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
     copy.close().map_err(|(_, error)| error)
 }
 
@@ -136,4 +138,181 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Replica;
+    use crate::error::StoreError;
+    use crate::sample::{self, entry, read, write};
+
+    use super::*;
+
+    /// A replica of schema 1 as the first release left it, with rows in every table.
+    const FIRST: &str = include_str!("schema/replica-1.sql");
+    /// The present migrations, and one more.
+    const NEXT: &[&str] = &[MIGRATIONS[0], "ALTER TABLE own ADD COLUMN colour TEXT"];
+
+    fn first(folder: &Path) -> PathBuf {
+        let path = folder.join("replica.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(FIRST).unwrap();
+        path
+    }
+
+    fn tables(path: &Path) -> Vec<(String, Option<String>)> {
+        let connection = Connection::open(path).unwrap();
+        let mut statement = connection
+            .prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")
+            .unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_replica_of_the_first_schema_becomes_what_a_new_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = first(folder.path());
+        let replica = Replica::open(&path).unwrap();
+        let (new_folder, new) = sample::replica();
+        drop(new);
+        assert_eq!(tables(&path), tables(&new_folder.path().join("replica.db")));
+        assert_eq!(read(&replica, |reader| reader.own()).device, sample::DEVICE);
+        assert_eq!(read(&replica, |reader| reader.log_length()), 2);
+        assert_eq!(read(&replica, |reader| reader.blobs()).len(), 1);
+        assert_eq!(read(&replica, |reader| reader.vector()).0.len(), 2);
+        assert_eq!(read(&replica, |reader| reader.held()).len(), 1);
+        assert_eq!(read(&replica, |reader| reader.waiting()).len(), 1);
+        assert_eq!(read(&replica, |reader| reader.covered()).0.len(), 1);
+        assert_eq!(read(&replica, |reader| reader.unsealed_count()), 1);
+        let document = read(&replica, |reader| reader.document("2026-11"));
+        assert_eq!((document.base.is_some(), document.changes.len()), (true, 3));
+        let tip = read(&replica, |reader| {
+            reader.tip("2026-11", &sample::own_chain())
+        });
+        assert_eq!(tip, Some(sample::tip(3)));
+        assert_eq!(read(&replica, |reader| reader.relays()).len(), 1);
+        assert_eq!(read(&replica, |reader| reader.members()).len(), 2);
+        assert_eq!(read(&replica, |reader| reader.entry_count(true)), 2);
+        assert_eq!(replica.check().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_migration_keeps_a_copy_of_what_was() {
+        let (folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_entries(&[entry(1, "note", 0)])
+        });
+        let path = folder.path().join("replica.db");
+        let mut connection = replica::connect(&path).unwrap();
+        upgrade(&mut connection, &path, NEXT).unwrap();
+        assert_eq!(version(&connection).unwrap(), 2);
+        connection
+            .execute("UPDATE own SET colour = 'red'", [])
+            .unwrap();
+        drop(connection);
+        let copy = Replica::open(&folder.path().join("replica.db.before-1")).unwrap();
+        assert_eq!(read(&copy, |reader| reader.entry_count(true)), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(copy.path()).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let files = fs::read_dir(folder.path()).unwrap();
+        let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        assert!(
+            !names
+                .iter()
+                .any(|name| name.to_string_lossy().contains("unfinished")),
+            "{names:?}"
+        );
+    }
+
+    #[test]
+    fn a_failed_migration_changes_nothing() {
+        let (folder, mut replica) = sample::replica();
+        write(&mut replica, |writer| {
+            writer.put_entries(&[entry(1, "note", 0)])
+        });
+        let path = folder.path().join("replica.db");
+        let migrations = [MIGRATIONS[0], "DROP TABLE entries; DROP TABLE nothing"];
+        let mut connection = replica::connect(&path).unwrap();
+        assert!(upgrade(&mut connection, &path, &migrations).is_err());
+        drop(connection);
+        assert_eq!(read(&replica, |reader| reader.entry_count(true)), 1);
+    }
+
+    #[test]
+    fn of_two_that_migrate_one_does() {
+        let (folder, _replica) = sample::replica();
+        let path = folder.path().join("replica.db");
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut connection = replica::connect(&path).unwrap();
+                    upgrade(&mut connection, &path, NEXT).unwrap();
+                    assert_eq!(version(&connection).unwrap(), 2);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_replica_of_a_newer_ebb_is_refused_and_left_alone() {
+        let (folder, replica) = sample::replica();
+        drop(replica);
+        let path = folder.path().join("replica.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(connection);
+        let before = fs::read(&path).unwrap();
+        let opened = Replica::open(&path);
+        assert!(
+            matches!(
+                opened,
+                Err(OpenError::Newer {
+                    found: 99,
+                    supported: 1,
+                    ..
+                })
+            ),
+            "{opened:?}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn another_programs_file_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.db");
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode=WAL; CREATE TABLE theirs (id); INSERT INTO theirs VALUES (1)",
+            )
+            .unwrap();
+        drop(connection);
+        let before = fs::read(&path).unwrap();
+        let opened = Replica::open(&path);
+        assert!(
+            matches!(opened, Err(OpenError::Damaged { .. })),
+            "{opened:?}"
+        );
+        let created = Replica::create(&path, &sample::birth());
+        assert!(created.is_err(), "{created:?}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_missing_table_is_damage() {
+        let (folder, replica) = sample::replica();
+        let connection = Connection::open(folder.path().join("replica.db")).unwrap();
+        connection.execute_batch("DROP TABLE members").unwrap();
+        let members = replica.read(|reader| reader.members());
+        assert!(
+            matches!(members, Err(StoreError::Damaged { .. })),
+            "{members:?}"
+        );
+    }
 }

@@ -122,3 +122,97 @@ fn range(prefix: &str) -> Option<(u128, u128)> {
     let greatest = u128::from_str_radix(&format!("{digits:f<DIGITS$}"), 16).ok()?;
     Some((least, greatest))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::Replica;
+    use crate::sample::{self, entry, read, write};
+
+    use super::*;
+
+    const TEXT: &str = "0193a4b2-7c1d-7e8f-9a0b-1c2d3e4f5a6b";
+    const ID: u128 = 0x0193_a4b2_7c1d_7e8f_9a0b_1c2d_3e4f_5a6b;
+
+    fn with(ids: &[u128]) -> (tempfile::TempDir, Replica) {
+        let (folder, mut replica) = sample::replica();
+        let rows: Vec<_> = ids.iter().map(|id| entry(*id, "note", 0)).collect();
+        write(&mut replica, |writer| writer.put_entries(&rows));
+        (folder, replica)
+    }
+
+    fn found(replica: &Replica, prefix: &str) -> Vec<String> {
+        let ids = read(replica, |reader| reader.ids_with_prefix(prefix, 3));
+        ids.iter().map(EntryKey::to_string).collect()
+    }
+
+    fn short(replica: &Replica, id: u128) -> String {
+        read(replica, |reader| {
+            reader.short_id(&EntryKey(id.to_be_bytes()))
+        })
+    }
+
+    #[test]
+    fn a_beginning_finds_its_id_with_or_without_hyphens() {
+        let (_folder, replica) = with(&[ID, 0xffff << 112]);
+        for prefix in [
+            "",
+            "0",
+            "0193a4b2",
+            "0193a4b2-",
+            "0193A4B27C",
+            &TEXT[..35],
+            TEXT,
+        ] {
+            assert!(
+                found(&replica, prefix).contains(&TEXT.to_owned()),
+                "{prefix}"
+            );
+        }
+        for prefix in ["1", "0193a4b3", "x", "0193a4b2 ", "é", &format!("{TEXT}0")] {
+            assert_eq!(found(&replica, prefix), [""; 0], "{prefix}");
+        }
+    }
+
+    #[test]
+    fn as_many_ids_are_found_as_asked_for() {
+        let ids: Vec<u128> = (0..10).collect();
+        let (_folder, replica) = with(&ids);
+        assert_eq!(found(&replica, "0000").len(), 3);
+    }
+
+    #[test]
+    fn short_ids_are_as_long_as_they_must_be() {
+        assert_eq!(short(&with(&[ID]).1, ID), "0193");
+        assert_eq!(short(&with(&[]).1, ID), "0193");
+        assert_eq!(short(&with(&[ID, ID + (1 << 100)]).1, ID), "0193a4b");
+        assert_eq!(short(&with(&[ID, ID + (1 << 96)]).1, ID), "0193a4b2");
+        assert_eq!(short(&with(&[ID, ID ^ (1 << 92)]).1, ID), "0193a4b2-7");
+        assert_eq!(short(&with(&[ID, ID ^ 1]).1, ID), TEXT);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_short_id_is_the_least_that_finds_one(
+            ids in prop::collection::btree_set((0_u128..4096, 0_u32..7), 1..40)
+        ) {
+            let ids: Vec<u128> = ids.iter().map(|(id, shift)| id << (shift * 16)).collect();
+            let (_folder, replica) = with(&ids);
+            let keys: Vec<_> = ids.iter().map(|id| EntryKey(id.to_be_bytes())).collect();
+            let searched = read(&replica, |reader| reader.short_ids(&keys));
+            let swept = read(&replica, |reader| {
+                reader.run(|connection| sweep(connection, &keys))
+            });
+            prop_assert_eq!(&searched, &swept);
+            for (key, short) in keys.iter().zip(&searched) {
+                prop_assert_eq!(found(&replica, short), [key.to_string()]);
+                let digits: String = short.chars().filter(|letter| *letter != '-').collect();
+                if digits.len() > SHORTEST {
+                    prop_assert!(found(&replica, &digits[..digits.len() - 1]).len() > 1);
+                }
+            }
+        }
+    }
+}

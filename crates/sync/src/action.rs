@@ -205,10 +205,10 @@ impl Warning {
 pub enum Fault {
     /// The relay has another member log than this replica. Peer misbehaved, or two owners changed it at once.
     #[error(
-        "the relay's member log is not the one this device verified: the log has forked at record {at}"
+        "the relay's member log is not the one this device verified: the log has forked at or before record {at}"
     )]
     Fork {
-        /// The first record that differs.
+        /// The first record known to differ.
         at: u32,
     },
     /// The relay's answer contradicts itself or its question. Peer misbehaved.

@@ -14,6 +14,8 @@ mod inbox;
 mod outbox;
 mod session;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, Event, Fault, Incoming, Nonsense, Outgoing, Request, Unsealed, Warning};
 pub use session::{Outcome, Session};

@@ -157,7 +157,7 @@ struct Header {
     document: DocumentId,
     changes: usize,
     outside: Vec<ChangeHash>,
-    digest: [u8; 4],
+    heads: Vec<ChangeHash>,
 }
 
 fn read_headers(input: &mut Reader<'_>) -> Result<Vec<Header>, BatchError> {
@@ -182,16 +182,23 @@ fn read_headers(input: &mut Reader<'_>) -> Result<Vec<Header>, BatchError> {
         if changes > limits::MAX_OPERATIONS {
             return Err(BatchError::TooLarge(Limit::Operations));
         }
-        let outside = input.count(32)?;
-        references += outside;
-        if references > limits::MAX_REFERENCES {
-            return Err(BatchError::TooLarge(Limit::References));
-        }
-        let outside =
-            (0..outside).map(|_| input.array().map(ChangeHash)).collect::<Result<_, _>>()?;
-        headers.push(Header { document, changes, outside, digest: input.array()? });
+        let outside = read_hashes(input, &mut references)?;
+        let heads = read_hashes(input, &mut references)?;
+        headers.push(Header { document, changes, outside, heads });
     }
     Ok(headers)
+}
+
+fn read_hashes(
+    input: &mut Reader<'_>,
+    references: &mut usize,
+) -> Result<Vec<ChangeHash>, BatchError> {
+    let count = input.count(32)?;
+    *references += count;
+    if *references > limits::MAX_REFERENCES {
+        return Err(BatchError::TooLarge(Limit::References));
+    }
+    (0..count).map(|_| input.array().map(ChangeHash)).collect()
 }
 
 struct Columns<'a> {
@@ -285,7 +292,7 @@ impl<'a> Decoder<'a> {
             replaced: Vec::new(),
             keys: Vec::new(),
             outside: header.outside,
-            digest: header.digest,
+            heads: Vec::new(),
         };
         let (mut time, mut outside) = (0, 0);
         for index in 0..header.changes {
@@ -314,6 +321,7 @@ impl<'a> Decoder<'a> {
         if outside != part.outside.len() {
             return Err(BatchError::Leftover);
         }
+        part.heads = read_heads(&part, header.heads)?;
         Ok(part)
     }
 
@@ -545,6 +553,28 @@ const TIME: BatchError = BatchError::TooLarge(Limit::Time);
 
 fn range(start: usize, end: usize) -> Range<u32> {
     start as u32..end as u32
+}
+
+/// Gives each head its hash.
+fn read_heads(
+    part: &BatchPart,
+    hashes: Vec<ChangeHash>,
+) -> Result<Vec<(u32, ChangeHash)>, BatchError> {
+    let mut depended = vec![false; part.changes.len()];
+    for dependency in &part.dependencies {
+        if let Dependency::Inside(index) = dependency
+            && let Some(depended) = depended.get_mut(*index as usize)
+        {
+            *depended = true;
+        }
+    }
+    let heads = (0..).zip(&depended).filter(|(_, depended)| !**depended);
+    let heads = heads.map(|(index, _)| index).collect::<Vec<_>>();
+    if heads.len() == hashes.len() {
+        Ok(heads.into_iter().zip(hashes).collect())
+    } else {
+        Err(BatchError::Number)
+    }
 }
 
 /// Checks that a change makes no item twice.

@@ -251,6 +251,15 @@ impl Part {
         self.changes.push(change);
         Ok(())
     }
+
+    /// Returns the changes on which no other depends, in order.
+    fn heads(&self) -> Vec<ChangeHash> {
+        let depended = self.changes.iter().flat_map(|change| &change.deps).collect::<HashSet<_>>();
+        let mut heads =
+            self.index.iter().filter(|(hash, _)| !depended.contains(hash)).collect::<Vec<_>>();
+        heads.sort_unstable_by_key(|(_, index)| **index);
+        heads.into_iter().map(|(hash, _)| *hash).collect()
+    }
 }
 
 /// Reads a raw change. Its checksum covers every byte, so damage on disk is found before Automerge sees the bytes.
@@ -369,9 +378,9 @@ impl Columns {
         put_varint(header, part.changes.len() as u64);
         put_varint(header, outside.list.len() as u64);
         header.extend(outside.list.iter().flat_map(|hash| hash.0));
-        let mut hashes = part.index.iter().collect::<Vec<_>>();
-        hashes.sort_unstable_by_key(|(_, index)| **index);
-        header.extend(super::digest(hashes.into_iter().map(|(hash, _)| hash)));
+        let heads = part.heads();
+        put_varint(header, heads.len() as u64);
+        header.extend(heads.into_iter().flat_map(|hash| hash.0));
     }
 
     fn put_steps(&mut self, steps: &[Step]) {

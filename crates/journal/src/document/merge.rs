@@ -1,21 +1,27 @@
-//! Merging a part of a batch: rebuilding its changes, checking them against the document, and trying them out.
+//! Merging a part of a batch: checking its changes against the document, and making the document that results.
 //!
 //! The batch has said what the changes do; `batch/decode.rs` has checked all that needs no document. Checked here: no
 //! second change stands where one stands already; every item and every replaced operation is in the causal past of the
-//! change that names it, and is what it is named as; the hashes are those that the writer had. What automerge then makes
-//! of the changes is saved and loaded again, and only if the heads are the same is the result given out.
+//! change that names it, and is what it is named as.
+//!
+//! Then the changes go into a copy of the document's rows (`rows.rs`), those are written as a saved document
+//! (`chunk.rs`), and Automerge loads it: it rebuilds every change, hashes it, and finds the heads. They must be the old
+//! ones and those that the batch names, which proves every change, old and new, to be what its writer made. What
+//! Automerge saves then must be what it loaded. Only after that is the result given out.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use automerge::legacy::OpId;
-use automerge::{Automerge, Change, ReadDoc};
+use automerge::{Automerge, Change};
 
+use super::chunk::Chunk;
 use super::past::{Node, Past, Place};
+use super::rows::Rows;
 use super::save;
 use crate::Actor;
-use crate::batch::{BatchPart, Dependency, PartChange, PartStep, StepKind, digest, limits};
-use crate::change::{ChangeHash, OpRef, Operations, Step, Tip, steps};
+use crate::batch::{BatchPart, Dependency, PartChange, PartStep, StepKind, limits};
+use crate::change::{ChangeHash, OpRef, Operations, Step, Tip, actor, steps};
 
 /// What a merge led to.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,11 +45,11 @@ pub enum MergeError {
     /// The part says what no honest device says.
     #[error("the changes are not those of an honest device: {0}")]
     Hostile(#[from] Hostile),
-    /// Automerge did not take the changes. None such is known; the part is kept unmerged.
-    #[error("the changes cannot be applied")]
+    /// Automerge cannot load the document with the changes. None such is known; the part is kept unmerged.
+    #[error("the document with the changes cannot be loaded")]
     Refused(#[source] automerge::AutomergeError),
-    /// Saved and loaded again, the document was another. None such is known; the part is kept unmerged.
-    #[error("the document with the changes cannot be stored")]
+    /// Automerge saves the document otherwise than this crate expects. None such is known; the part is kept unmerged.
+    #[error("the document is laid out in an unknown way")]
     Unstable,
     /// The part is for another document: the caller's mistake.
     #[error("the changes belong to another document")]
@@ -61,9 +67,6 @@ pub enum Hostile {
         /// The number.
         seq: u64,
     },
-    /// A change is in the batch twice.
-    #[error("a change is there twice")]
-    RepeatedChange,
     /// A change names a dependency twice.
     #[error("a change names a dependency twice")]
     RepeatedDependency,
@@ -78,7 +81,7 @@ pub enum Hostile {
     Counter,
     /// The rebuilt changes have other hashes than the writer's.
     #[error("the changes are not those that the batch was made from")]
-    Digest,
+    Heads,
     /// The changes join one another too often to keep track of.
     #[error("the changes are too tangled")]
     Tangled,
@@ -92,53 +95,63 @@ pub(super) fn merge(
     document: &Automerge,
     part: &BatchPart,
 ) -> Result<(Merged, Automerge), MergeError> {
-    let mut rebuilding = Rebuilding::new(document, part)?;
-    for (index, change) in part.changes.iter().enumerate() {
-        rebuilding.rebuild(index, change)?;
+    let stored = document.save_nocompress();
+    let chunk = Chunk::read(&stored).ok_or(MergeError::Unstable)?;
+    let mut merging = Merging::new(document, part, chunk)?;
+    for change in &part.changes {
+        merging.add(change)?;
     }
-    let Rebuilding { past, changes, touched, nodes, .. } = rebuilding;
-    let hashes = nodes.iter().map(|node| past.hash(*node)).collect::<Vec<_>>();
-    if digest(hashes.iter()) != part.digest {
-        return Err(Hostile::Digest.into());
-    }
-    let authors = part.authors().into_iter();
-    let tips = authors.filter_map(|author| Some((author, past.tip(author)?))).collect();
-    let count = changes.len();
-    let (saved, result) = try_out(document, changes)?;
-    Ok((Merged { saved, touched, tips, changes: count }, result))
+    let heads = merging.heads()?;
+    let (count, touched) = (merging.added.len(), std::mem::take(&mut merging.touched));
+    let merged = match count {
+        0 => document.clone(),
+        _ => load(&merging.rows.finish().write(&heads))?,
+    };
+    let tips = tips(&merged, part.authors());
+    Ok((Merged { saved: save(&merged), touched, tips, changes: count }, merged))
 }
 
-/// Applies changes to a copy, and makes sure that it can be stored.
-fn try_out(document: &Automerge, changes: Vec<Change>) -> Result<(Vec<u8>, Automerge), MergeError> {
-    if changes.is_empty() {
-        return Ok((save(document), document.clone()));
-    }
-    let mut scratch = document.clone();
-    scratch.apply_changes(changes).map_err(MergeError::Refused)?;
-    if !scratch.get_missing_deps(&[]).is_empty() {
-        return Err(MergeError::Unstable);
-    }
-    let saved = save(&scratch);
-    let loaded = Automerge::load(&saved).map_err(MergeError::Refused)?;
-    if loaded.get_heads() == scratch.get_heads() {
-        Ok((saved, loaded))
-    } else {
-        Err(MergeError::Unstable)
-    }
+/// Has Automerge load and verify a document, and makes sure that it saves the same.
+fn load(chunk: &[u8]) -> Result<Automerge, MergeError> {
+    let document = Automerge::load(chunk).map_err(|error| {
+        match Automerge::load_unverified_heads(chunk) {
+            Ok(_) => Hostile::Heads.into(),
+            Err(_) => MergeError::Refused(error),
+        }
+    })?;
+    if document.save_nocompress() == chunk { Ok(document) } else { Err(MergeError::Unstable) }
 }
 
-struct Rebuilding<'a> {
+/// Returns the last changes of these chains.
+fn tips(document: &Automerge, actors: BTreeSet<Actor>) -> Vec<(Actor, Tip)> {
+    let mut tips = BTreeMap::new();
+    for change in document.get_changes_meta(&[]) {
+        let Ok(author) = actor(&change.actor) else { continue };
+        if actors.contains(&author) {
+            let tip = Tip { seq: change.seq, max_op: change.max_op, hash: change.hash.into() };
+            // A chain's changes are in order.
+            tips.insert(author, tip);
+        }
+    }
+    tips.into_iter().collect()
+}
+
+struct Merging<'a> {
     part: &'a BatchPart,
     past: Past,
     stored: Stored<'a>,
-    /// The changes of the part that the batch does not hold, in the order it names them.
+    rows: Rows<'a>,
+    heads: Vec<ChangeHash>,
+    /// The changes that the part depends on and does not hold, in the order it names them.
     outside: Vec<Node>,
     /// The changes of the part so far.
     nodes: Vec<Node>,
-    seen: HashSet<Node>,
-    /// Where in the part the nodes are that it added, after those of the document.
-    added: Vec<u32>,
-    changes: Vec<Change>,
+    /// The changes that are new to the document. Their nodes follow those of the document.
+    added: Vec<&'a PartChange>,
+    /// Changes of the part that the document has.
+    had: HashSet<Node>,
+    /// The changes that new ones depend on.
+    depended: HashSet<Node>,
     touched: BTreeSet<String>,
 }
 
@@ -149,8 +162,12 @@ enum Made<'a> {
     Field { item: OpRef, name: Cow<'a, str> },
 }
 
-impl<'a> Rebuilding<'a> {
-    fn new(document: &'a Automerge, part: &'a BatchPart) -> Result<Self, MergeError> {
+impl<'a> Merging<'a> {
+    fn new(
+        document: &'a Automerge,
+        part: &'a BatchPart,
+        chunk: Chunk<'a>,
+    ) -> Result<Self, MergeError> {
         let past = Past::of(document)?;
         let known = part.outside.iter().map(|hash| past.find(hash).ok_or(*hash));
         let (outside, missing): (Vec<_>, Vec<_>) = known.partition(Result::is_ok);
@@ -162,24 +179,25 @@ impl<'a> Rebuilding<'a> {
             part,
             past,
             stored: Stored { document, changes: None, read: HashMap::new() },
+            rows: Rows::new(chunk, part.authors()),
+            heads: document.get_heads().into_iter().map(ChangeHash::from).collect(),
             outside: outside.into_iter().flatten().collect(),
             nodes: Vec::with_capacity(part.len()),
-            seen: HashSet::new(),
             added: Vec::new(),
-            changes: Vec::new(),
+            had: HashSet::new(),
+            depended: HashSet::new(),
             touched: BTreeSet::new(),
         })
     }
 
-    fn rebuild(&mut self, index: usize, change: &PartChange) -> Result<(), Hostile> {
-        let part = self.part;
+    fn add(&mut self, change: &'a PartChange) -> Result<(), Hostile> {
         let mut deps = Vec::new();
-        for dependency in part.dependencies_of(change) {
+        for dependency in self.part.dependencies_of(change) {
             let node = match dependency {
                 Dependency::Inside(index) => self.nodes.get(*index as usize),
                 Dependency::Outside(index) => self.outside.get(*index as usize),
             };
-            deps.extend(node);
+            deps.extend(node.copied());
         }
         if deps.len() > 1 && deps.iter().collect::<HashSet<_>>().len() < deps.len() {
             return Err(Hostile::RepeatedDependency);
@@ -189,73 +207,73 @@ impl<'a> Rebuilding<'a> {
         if place.max_op > limits::MAX_COUNTER {
             return Err(Hostile::Counter);
         }
-        let mut operations = Operations::new(change.author, place.start);
-        let mut keys = Vec::new();
-        for step in part.steps_of(change) {
-            self.write(&mut operations, step, change, &place, &mut keys)?;
+        if let Some(node) = self.past.at(&place) {
+            let hash = self.hash(change, &place, &deps);
+            let same = hash.is_some() && self.past.hash(node) == hash && self.had.insert(node);
+            self.nodes.push(node);
+            let (actor, seq) = (place.author, place.seq);
+            return if same { Ok(()) } else { Err(Hostile::Fork { actor, seq }) };
         }
-        let deps = deps.into_iter().map(|dep| self.past.hash(dep).into()).collect();
-        let built = operations.finish(place.seq, change.time, deps);
-        self.add(index, built, place, keys)
-    }
-
-    /// Adds a rebuilt change, unless the document has it.
-    fn add(
-        &mut self,
-        index: usize,
-        built: Change,
-        place: Place,
-        keys: Vec<String>,
-    ) -> Result<(), Hostile> {
-        let hash = built.hash().into();
-        let node = match self.past.at(&place) {
-            Some(node) if self.past.hash(node) != hash => {
-                return Err(Hostile::Fork { actor: place.author, seq: place.seq });
-            }
-            Some(node) if !self.seen.insert(node) => return Err(Hostile::RepeatedChange),
-            Some(node) => node,
-            None => {
-                self.changes.push(built);
-                self.added.push(index as u32);
-                self.touched.extend(keys);
-                let node = self.past.push(place, hash);
-                self.seen.insert(node);
-                node
-            }
-        };
-        self.nodes.push(node);
+        self.write(change, &place)?;
+        let indexes = deps.iter().map(|node| node.index() as u32).collect();
+        self.rows.end(place.seq, change.time, indexes);
+        self.depended.extend(deps);
+        self.added.push(change);
+        self.nodes.push(self.past.push(place, None));
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        operations: &mut Operations,
-        step: &PartStep,
-        change: &PartChange,
-        place: &Place,
-        keys: &mut Vec<String>,
-    ) -> Result<(), Hostile> {
+    /// Returns the hash of a change that stands where the document has one. `None` if it cannot be that one, because it
+    /// depends on changes that are new.
+    fn hash(&self, change: &PartChange, place: &Place, deps: &[Node]) -> Option<ChangeHash> {
         let part = self.part;
-        match &step.kind {
-            StepKind::Make { key } => {
-                let key = part.key(*key);
-                operations.make(key);
-                keys.push(key.to_owned());
+        let deps = deps.iter().map(|node| Some(self.past.hash(*node)?.into()));
+        let deps = deps.collect::<Option<Vec<_>>>()?;
+        let mut operations = Operations::new(change.author, place.start);
+        for step in part.steps_of(change) {
+            let replaces = part.replaced_by(step).iter().map(|by| OpId::from(*by)).collect();
+            match &step.kind {
+                StepKind::Make { key } => operations.make(part.key(*key)),
+                StepKind::Select { item } => operations.select(*item),
+                StepKind::Set { field, value, .. } => {
+                    operations.set(part.shared.name(*field), part.shared.value(*value), replaces);
+                }
+                StepKind::Remove { field, .. } => {
+                    operations.remove(part.shared.name(*field), replaces);
+                }
             }
-            StepKind::Select { item } => {
-                let Some(Made::Item { key }) = self.made(*item, place) else {
-                    return Err(Hostile::UnknownItem);
-                };
-                keys.push(key.into_owned());
-                operations.select(*item);
-            }
-            StepKind::Set { field, value, .. } => {
-                let replaces = self.replaced(step, change, place)?;
-                operations.set(part.shared.name(*field), part.shared.value(*value), replaces);
-            }
-            StepKind::Remove { field, .. } => {
-                let replaces = self.replaced(step, change, place)?;
-                operations.remove(part.shared.name(*field), replaces);
+        }
+        Some(operations.finish(place.seq, change.time, deps).hash().into())
+    }
+
+    /// Writes what a new change does, after making sure that it may.
+    fn write(&mut self, change: &'a PartChange, place: &Place) -> Result<(), Hostile> {
+        let part = self.part;
+        self.rows.begin(change.author, place.start);
+        for step in part.steps_of(change) {
+            match &step.kind {
+                StepKind::Make { key } => {
+                    let key = part.key(*key);
+                    self.touched.insert(key.to_owned());
+                    self.rows.make(key);
+                }
+                StepKind::Select { item } => {
+                    let Some(Made::Item { key }) = self.made(*item, place) else {
+                        return Err(Hostile::UnknownItem);
+                    };
+                    let key = key.into_owned();
+                    self.touched.insert(key);
+                    self.rows.select(*item);
+                }
+                StepKind::Set { field, value, .. } => {
+                    let replaces = self.replaced(step, *field, change, place)?;
+                    let (name, value) = (part.shared.name(*field), part.shared.value(*value));
+                    self.rows.set(name, value, replaces);
+                }
+                StepKind::Remove { field, .. } => {
+                    let replaces = self.replaced(step, *field, change, place)?;
+                    self.rows.remove(replaces);
+                }
             }
         }
         Ok(())
@@ -265,27 +283,45 @@ impl<'a> Rebuilding<'a> {
     fn replaced(
         &mut self,
         step: &PartStep,
+        field: u32,
         change: &PartChange,
         place: &Place,
-    ) -> Result<Vec<OpId>, Hostile> {
+    ) -> Result<&'a [OpRef], Hostile> {
         let part = self.part;
         let replaced = part.replaced_by(step);
-        if replaced.is_empty() {
-            return Ok(Vec::new());
-        }
-        let field = match &step.kind {
-            StepKind::Set { field, .. } | StepKind::Remove { field, .. } => *field,
-            StepKind::Make { .. } | StepKind::Select { .. } => return Err(Hostile::UnknownValue),
-        };
-        let item = item_of(part, change, step, place).ok_or(Hostile::UnknownItem)?;
-        let name = Cow::Borrowed(part.shared.name(field));
-        let expected = Some(Made::Field { item, name });
-        for operation in replaced {
-            if self.made(*operation, place) != expected {
-                return Err(Hostile::UnknownValue);
+        if !replaced.is_empty() {
+            let item = item_of(part, change, step, place).ok_or(Hostile::UnknownItem)?;
+            let name = Cow::Borrowed(part.shared.name(field));
+            let expected = Some(Made::Field { item, name });
+            for operation in replaced {
+                if self.made(*operation, place) != expected {
+                    return Err(Hostile::UnknownValue);
+                }
             }
         }
-        Ok(replaced.iter().map(|operation| OpId::from(*operation)).collect())
+        Ok(replaced)
+    }
+
+    /// Returns the heads of the document that results, by hash and index.
+    fn heads(&self) -> Result<Vec<(ChangeHash, u32)>, Hostile> {
+        let mut heads = BTreeMap::new();
+        for hash in &self.heads {
+            let node = self.past.find(hash).ok_or(Hostile::Document)?;
+            if !self.depended.contains(&node) {
+                heads.insert(*hash, node.index() as u32);
+            }
+        }
+        for (index, hash) in &self.part.heads {
+            let node = *self.nodes.get(*index as usize).ok_or(Hostile::Heads)?;
+            match self.past.hash(node) {
+                Some(known) if known == *hash => {}
+                Some(_) => return Err(Hostile::Heads),
+                None => {
+                    heads.insert(*hash, node.index() as u32);
+                }
+            }
+        }
+        Ok(heads.into_iter().collect())
     }
 
     /// Returns what an operation made, if it is in the past of a change at `place`.
@@ -295,7 +331,7 @@ impl<'a> Rebuilding<'a> {
         let Some(added) = node.index().checked_sub(stored) else {
             return self.stored.made(node, operation);
         };
-        let change = self.part.changes.get(*self.added.get(added)? as usize)?;
+        let change = *self.added.get(added)?;
         let steps = self.part.steps_of(change);
         let offset = u32::try_from(operation.counter - holder.start).ok()?;
         // A selection has the offset of the step after it, and that one is meant.

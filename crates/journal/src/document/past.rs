@@ -10,7 +10,7 @@ use automerge::Automerge;
 
 use super::merge::Hostile;
 use crate::Actor;
-use crate::change::{ChangeHash, OpRef, Tip, actor};
+use crate::change::{ChangeHash, OpRef, actor};
 
 /// Most numbers kept for all pasts of a document together: 32 MiB. A hundred thousand changes that each join the changes
 /// of eighty chains; a month of any household is far below.
@@ -21,7 +21,8 @@ pub(super) struct Past {
     actors: HashMap<Actor, usize>,
     /// For each actor its changes, in order of their sequence numbers.
     chains: Vec<Vec<Node>>,
-    hashes: Vec<ChangeHash>,
+    /// None for those whose hashes only Automerge will find.
+    hashes: Vec<Option<ChangeHash>>,
     index: HashMap<ChangeHash, Node>,
     places: Vec<Place>,
     cells: usize,
@@ -69,7 +70,7 @@ impl Past {
             if place.seq != change.seq || place.start != change.start_op {
                 return Err(Hostile::Document);
             }
-            past.push(place, change.hash.into());
+            past.push(place, Some(change.hash.into()));
         }
         Ok(past)
     }
@@ -84,8 +85,9 @@ impl Past {
         self.index.get(hash).copied()
     }
 
-    pub(super) fn hash(&self, node: Node) -> ChangeHash {
-        self.hashes.get(node.index()).copied().unwrap_or(ChangeHash([0; 32]))
+    /// Returns a change's hash, if it is known.
+    pub(super) fn hash(&self, node: Node) -> Option<ChangeHash> {
+        self.hashes.get(node.index()).copied().flatten()
     }
 
     /// Returns where a change by `author` stands that depends on `deps`. Its `max_op` is for the caller to set.
@@ -115,14 +117,14 @@ impl Past {
     }
 
     /// Adds a change at its place.
-    pub(super) fn push(&mut self, place: Place, hash: ChangeHash) -> Node {
+    pub(super) fn push(&mut self, place: Place, hash: Option<ChangeHash>) -> Node {
         let node = Node(self.places.len() as u32);
         if let Some(chain) = self.chains.get_mut(place.chain) {
             chain.push(node);
         }
         self.places.push(place);
         self.hashes.push(hash);
-        self.index.insert(hash, node);
+        self.index.extend(hash.map(|hash| (hash, node)));
         node
     }
 
@@ -147,13 +149,6 @@ impl Past {
         let node = *known.get(after.checked_sub(1)?)?;
         let holder = self.places.get(node.index())?;
         (operation.counter <= holder.max_op).then_some((node, holder))
-    }
-
-    /// Returns an actor's last change.
-    pub(super) fn tip(&self, actor: Actor) -> Option<Tip> {
-        let node = *self.chains.get(*self.actors.get(&actor)?)?.last()?;
-        let place = self.places.get(node.index())?;
-        Some(Tip { seq: place.seq, max_op: place.max_op, hash: self.hash(node) })
     }
 
     fn chain(&mut self, actor: Actor) -> usize {

@@ -1,0 +1,377 @@
+//! What can be typed: the commands, their flags, and the options that go with every command.
+//!
+//! The logging commands are made from the table of kinds (`arguments/kinds.rs`); everything else is declared here. What
+//! was typed wrong is put into words in `arguments/wrong.rs`.
+
+mod kinds;
+mod line;
+mod wrong;
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub(crate) use kinds::{EDIT, Typed, example};
+pub(crate) use line::is_json_asked;
+
+use crate::error::{CommandError, Outcome};
+use crate::output::{Colour, Form};
+
+/// The summary of `ebb --help`: commands in groups, as people look for them.
+const HELP: &str = include_str!("arguments/help.txt");
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "ebb", version, about, override_help = HELP)]
+#[command(subcommand_required = false, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Every command")]
+pub(crate) struct Global {
+    /// Print one JSON document.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print `key: value` lines, for screen readers.
+    #[arg(long, global = true, conflicts_with = "json")]
+    plain: bool,
+    /// Never ask anything.
+    #[arg(long, global = true)]
+    pub(crate) no_input: bool,
+    /// Use colour or not.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(crate) color: Colour,
+    /// Which journal, where there are several: its name, or the start of its id.
+    #[arg(short = 'j', long, global = true, value_name = "NAME")]
+    pub(crate) journal: Option<String>,
+}
+
+/// The commands that the table of kinds does not make.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a journal on this device.
+    #[command(
+        after_help = "Examples:\n  ebb init\n  ebb init --name Ana --relay https://relay.example --token-file token.txt"
+    )]
+    Init(Init),
+    /// Show today: what was logged, and the time since the last dose.
+    Today,
+    /// List entries, oldest first.
+    #[command(
+        after_help = "Examples:\n  ebb list --since 7d\n  ebb list --kind dose --since 2026-11-01 --until yesterday\n  ebb list --search stairs"
+    )]
+    List(List),
+    /// Show everything about an entry.
+    Show(Id),
+    /// Correct an entry.
+    #[command(name = EDIT)]
+    Edit(Id),
+    /// Delete an entry; it can be restored.
+    Delete(Id),
+    /// Restore a deleted entry.
+    Restore(Id),
+    /// Add a device of yours.
+    #[command(subcommand)]
+    Device(Device),
+    /// Join a journal by a link.
+    #[command(after_help = "Examples:\n  ebb join LINK --name phone\n  ebb join - < link.txt")]
+    Join(Join),
+    /// Show who reads and writes this journal.
+    Members,
+    /// Add, list or remove relays.
+    #[command(subcommand)]
+    Relay(Relay),
+    /// Send what is new, and receive what others wrote.
+    Sync(Sync),
+    /// Show the state of this device: what is unsent, relays, devices, warnings.
+    Status,
+    /// Show when to call for help.
+    Emergency,
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  ebb completions bash > ~/.local/share/bash-completion/completions/ebb"
+    )]
+    Completions(Completions),
+    /// Show help for ebb or for a command.
+    Help(Help),
+}
+
+/// `ebb init`
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Your name, as others will see it.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A name for this device [default: the computer's name].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// The address of a relay to sync through.
+    #[arg(long, value_name = "URL")]
+    pub(crate) relay: Option<String>,
+    #[command(flatten)]
+    pub(crate) token: Token,
+    /// The time zone at home [default: this computer's].
+    #[arg(long)]
+    pub(crate) zone: Option<String>,
+}
+
+/// A relay's enrolment token, from a flag, a file or stdin.
+#[derive(Args)]
+pub(crate) struct Token {
+    /// The relay's enrolment token; `-` reads it from stdin.
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) token: Option<String>,
+    /// A file with the relay's enrolment token.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<std::path::PathBuf>,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// `ebb list`
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// From then on: 7d, 2026-11-01, yesterday, "friday 08:00".
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Until then; a day is meant to its end.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only entries of this kind.
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Only entries of this person.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Only entries with this text in them.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+    /// Deleted entries too.
+    #[arg(long)]
+    pub(crate) deleted: bool,
+}
+
+/// The id of an entry.
+#[derive(Debug, Args)]
+pub(crate) struct Id {
+    /// The entry's id, or as much of its beginning as no other shares.
+    pub(crate) id: String,
+}
+
+/// `ebb device`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Make a link that lets one more device of yours join.
+    Add {
+        /// A name for the device.
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+/// `ebb join`
+#[derive(Args)]
+pub(crate) struct Join {
+    /// The link; `-` reads it from stdin.
+    #[arg(required_unless_present = "link_file", conflicts_with = "link_file")]
+    pub(crate) link: Option<String>,
+    /// A file with the link.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) link_file: Option<std::path::PathBuf>,
+    /// A name for this device [default: the computer's name].
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) name: Option<String>,
+}
+
+impl std::fmt::Debug for Join {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Join(…)")
+    }
+}
+
+/// `ebb relay`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Relay {
+    /// Create the journal on a relay and sync through it.
+    Add {
+        /// The relay's address.
+        url: String,
+        #[command(flatten)]
+        token: Token,
+    },
+    /// List the relays of this journal.
+    List,
+    /// Stop using a relay.
+    Remove {
+        /// The relay's address.
+        url: String,
+    },
+}
+
+/// `ebb sync`
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// Stay, and sync whenever something is new.
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// `ebb completions`
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `ebb help`
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    /// The command.
+    pub(crate) command: Vec<String>,
+}
+
+/// What was typed, understood.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// The options of every command.
+    pub(crate) global: Global,
+    /// What to do.
+    pub(crate) request: Request,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Nothing was asked: today at a glance.
+    Glance,
+    /// Log an entry of a kind.
+    Log(Typed),
+    /// Correct an entry.
+    Edit(String, Typed),
+    /// Another command.
+    Command(Command),
+    /// Print a text that was asked for: help, or the version.
+    Text(&'static str, String),
+}
+
+impl Global {
+    /// Returns the form of the answer.
+    pub(crate) fn form(&self) -> Form {
+        match (self.json, self.plain) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Plain,
+            (false, false) => Form::Human,
+        }
+    }
+}
+
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// [`CommandError`] of wrong usage, with what to type instead.
+pub(crate) fn read(arguments: Vec<OsString>) -> Outcome<Line> {
+    let line = line::prepare(arguments);
+    // A logging command is the common one and should be quick: only its own part of the tree is built.
+    let tree = match line.word.as_deref().and_then(kinds::command_of) {
+        Some(kind) => Cli::global_only().subcommand(kind),
+        None => tree(),
+    };
+    let matches = match tree.try_get_matches_from(&line.arguments) {
+        Ok(matches) => matches,
+        Err(error) => return wrong::told(&error, &line).map(|text| asked(&line, text)),
+    };
+    understand(&matches).map_err(|error| wrong::unexpected(&error))?
+}
+
+/// Returns the whole tree of commands.
+pub(crate) fn tree() -> clap::Command {
+    Cli::command()
+        .subcommands(kinds::commands())
+        .mut_subcommand(EDIT, kinds::with_every_flag)
+}
+
+impl Cli {
+    /// Returns the root with the options of every command and no commands.
+    fn global_only() -> clap::Command {
+        let root = clap::Command::new("ebb").version(env!("CARGO_PKG_VERSION"));
+        Global::augment_args(root).disable_help_subcommand(true)
+    }
+}
+
+fn understand(matches: &ArgMatches) -> Result<Outcome<Line>, clap::Error> {
+    let global = Global::from_arg_matches(matches)?;
+    let request = match matches.subcommand() {
+        Some((name, sub)) if journal::kind::kind(name).is_some() => {
+            match Typed::logged(name, sub) {
+                Ok(typed) => Request::Log(typed),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Some((EDIT, sub)) => Request::Edit(Id::from_arg_matches(sub)?.id, Typed::corrected(sub)),
+        _ => Cli::from_arg_matches(matches)?
+            .command
+            .map_or(Request::Glance, Request::Command),
+    };
+    if let Request::Command(Command::Help(help)) = &request {
+        return Ok(help_for(&help.command).map(|text| Line {
+            global,
+            request: Request::Text("help", text),
+        }));
+    }
+    Ok(Ok(Line { global, request }))
+}
+
+/// Makes the line of someone who asked for help or the version, whatever else stands on it.
+fn asked(line: &line::Prepared, (what, text): (&'static str, String)) -> Line {
+    let global = Global {
+        json: line.json,
+        plain: false,
+        no_input: true,
+        color: Colour::Auto,
+        journal: None,
+    };
+    Line {
+        global,
+        request: Request::Text(what, text),
+    }
+}
+
+/// Returns the help for a command given by its words; for ebb itself without.
+fn help_for(words: &[String]) -> Outcome<String> {
+    let mut command = tree();
+    command.build();
+    let mut found = &mut command;
+    for word in words {
+        found = match found.find_subcommand_mut(word) {
+            Some(found) => found,
+            None => {
+                return Err(CommandError::new(
+                    "unknown-command",
+                    crate::error::Exit::Usage,
+                    format!("there is no command \"{}\"", words.join(" ")),
+                )
+                .hint("ebb --help"));
+            }
+        };
+    }
+    Ok(found.render_help().to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! The commands: what each does with a journal, and what it answers.
+//!
+//! One file per group. Every command returns an [`Answer`] or a [`CommandError`]; only `sync --watch` prints as it goes.
+
+mod entries;
+mod join;
+mod log;
+mod mend;
+mod people;
+mod plain;
+mod relay;
+mod session;
+mod start;
+mod status;
+mod sync;
+mod today;
+
+use crate::arguments::{Command, Device, Line, Request};
+use crate::error::{CommandError, Exit, Outcome};
+use crate::output::{self, Answer, Terminal};
+
+use session::Session;
+
+/// Does what was asked, and prints the answer.
+///
+/// # Errors
+/// [`CommandError`] of the command, or if stdout cannot be written.
+pub(crate) fn run(line: Line, terminal: &Terminal) -> Outcome<()> {
+    let session = Session::new(line.global, *terminal);
+    let answer = match line.request {
+        Request::Command(Command::Sync(sync)) if sync.watch => return sync::watch(&session),
+        request => answer(request, &session)?,
+    };
+    output::print(answer.as_ref(), terminal).map_err(|error| {
+        CommandError::new(
+            "output",
+            Exit::CouldNot,
+            format!("the answer cannot be written: {error}"),
+        )
+    })
+}
+
+fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
+    let command = match request {
+        Request::Glance => return today::glance(session),
+        Request::Log(typed) => return log::log(&typed, session),
+        Request::Edit(id, typed) => return mend::edit(&id, &typed, session),
+        Request::Text(what, text) => return Ok(plain::text(what, text)),
+        Request::Command(command) => command,
+    };
+    match command {
+        Command::Init(init) => start::init(&init, session),
+        Command::Today => today::today(session),
+        Command::List(list) => entries::list(&list, session),
+        Command::Show(id) => entries::show(&id.id, session),
+        Command::Delete(id) => mend::delete(&id.id, session),
+        Command::Restore(id) => mend::restore(&id.id, session),
+        Command::Device(Device::Add { name }) => people::add_device(name.as_deref(), session),
+        Command::Join(join) => join::join(&join, session),
+        Command::Members => people::members(session),
+        Command::Relay(command) => relay::relay(&command, session),
+        Command::Sync(_) => sync::sync(session),
+        Command::Status => status::status(session),
+        Command::Emergency => Ok(plain::emergency()),
+        Command::Completions(completions) => Ok(plain::completions(completions.shell)),
+        // Both were turned into other requests when the line was read.
+        Command::Edit(_) | Command::Help(_) => {
+            Err(CommandError::usage("this command needs more words").hint("ebb --help"))
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Logging: turns what was typed into a draft, asks where it must, and records it.
+
+use jiff::Zoned;
+use jiff::civil::Time;
+use journal::entry::Draft;
+use journal::kind::{Field, Shape, night_from_clock};
+use journal::time::{At, NotOneTime};
+use journal::validate::parse_field;
+use journal::{Fields, Value};
+
+use super::entries::Told;
+use super::session::{self, Session};
+use crate::arguments::{Typed, example};
+use crate::error::{CommandError, Exit, Outcome};
+use crate::failure;
+use crate::moment::{self, InvalidMoment};
+use crate::output::{Answer, Terminal, warn};
+use crate::prompt;
+
+/// The fields of a night that say when it ended, the later one first.
+const NIGHT_ENDS: [&str; 2] = ["out_of_bed", "final_wake"];
+
+/// Logs an entry.
+///
+/// # Errors
+/// [`CommandError`] if what was typed is not valid, or cannot be recorded.
+pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> {
+    let now = session.now();
+    let draft = draft(typed, &now, &session.terminal)?;
+    let mut journal = session.open()?;
+    for warning in draft.warnings() {
+        let question = format!("{warning}; record it as it is?");
+        if session.terminal.interactive && !prompt::confirm(&question, &session.terminal) {
+            return Err(
+                CommandError::new("not-confirmed", Exit::CouldNot, "nothing was recorded")
+                    .hint(example(&draft.kind)),
+            );
+        }
+        if !session.terminal.interactive {
+            warn(&warning.to_string(), &session.terminal);
+        }
+    }
+    let view = journal
+        .record(&draft)
+        .map_err(|error| failure::record(error, &draft.kind, &now))?;
+    Ok(Box::new(Told {
+        view,
+        now,
+        became: None,
+    }))
+}
+
+/// Makes the draft of what was typed.
+fn draft(typed: &Typed, now: &Zoned, terminal: &Terminal) -> Outcome<Draft> {
+    let kind = typed.kind.as_deref().unwrap_or_default();
+    let at = match &typed.at {
+        Some(text) => {
+            let flag = format!("{} --at", example(kind));
+            read_at(text, now, typed.future, &flag, terminal)?
+        }
+        None => At::from(now),
+    };
+    // The night that is meant lies before the time given, if one is.
+    let until = if typed.at.is_some() {
+        at.instant().to_zoned(now.time_zone().clone())
+    } else {
+        now.clone()
+    };
+    let mut draft = Draft::new(kind, at);
+    draft.fields.extend(night(typed, kind, &until)?);
+    for (name, text) in &typed.fields {
+        if !draft.fields.contains_key(*name) {
+            draft.fields.extend(read_field(kind, name, text, &until)?);
+        }
+    }
+    if typed.at.is_none() {
+        let ends = NIGHT_ENDS.iter().find_map(|name| draft.fields.get(*name));
+        if let Some(end) = ends
+            .and_then(Value::as_text)
+            .and_then(|text| text.parse::<At>().ok())
+        {
+            draft.at = moment::named(end, now);
+        }
+    }
+    Ok(draft)
+}
+
+/// Reads the text of a field; `-` as a note is stdin.
+pub(super) fn read_field(kind: &str, name: &str, text: &str, now: &Zoned) -> Outcome<Fields> {
+    let invalid = |error| failure::invalid(&error, kind);
+    let field = journal::kind::kind(kind).and_then(|kind| kind.field(name));
+    match field {
+        Some(Field {
+            shape: Shape::Instant,
+            flag,
+            ..
+        }) if !text.trim().is_empty() => {
+            let at = moment::read(text, now, true).map_err(|error| {
+                let error = failure::moment(error, &format!("ebb {kind} --{flag}"));
+                CommandError {
+                    message: format!("{name}: {}", error.message),
+                    ..error
+                }
+            })?;
+            parse_field(kind, name, &at.to_string()).map_err(invalid)
+        }
+        Some(Field {
+            shape: Shape::Lines { .. },
+            ..
+        }) if text == "-" => parse_field(kind, name, &session::stdin_text()?).map_err(invalid),
+        _ => parse_field(kind, name, text).map_err(invalid),
+    }
+}
+
+/// Reads the clock times of a night together; those typed with a date are left to [`read_field`].
+fn night(typed: &Typed, kind: &str, now: &Zoned) -> Outcome<Fields> {
+    let times: Vec<(&str, Time)> = typed
+        .fields
+        .iter()
+        .filter(|_| kind == "sleep")
+        .filter_map(|(name, text)| Some((*name, moment::clock(text)?)))
+        .filter(|(name, _)| {
+            let field = journal::kind::kind(kind).and_then(|kind| kind.field(name));
+            field.is_some_and(|field| field.shape == Shape::Instant)
+        })
+        .collect();
+    if times.is_empty() {
+        return Ok(Fields::new());
+    }
+    night_from_clock(&times, now).map_err(|error| {
+        CommandError::new("invalid-time", Exit::Usage, error.to_string())
+            .hint("give that time with its date and offset: --bed 2026-10-25T02:30:00+02:00")
+    })
+}
+
+/// Reads when something happened; asks which of two readings is meant, if someone is there. `flag` is the line up to the
+/// time, for hints.
+///
+/// # Errors
+/// [`CommandError`] if it cannot be read, is not one time, or lies ahead.
+pub(super) fn read_at(
+    text: &str,
+    now: &Zoned,
+    future: bool,
+    flag: &str,
+    terminal: &Terminal,
+) -> Outcome<At> {
+    let error = match moment::read(text, now, future) {
+        Ok(at) => return Ok(at),
+        Err(error) => error,
+    };
+    let readings = match &error {
+        InvalidMoment::NotOneTime(NotOneTime::Never { before, after, .. }) => Some((before, after)),
+        InvalidMoment::NotOneTime(NotOneTime::Twice { first, second, .. }) => Some((first, second)),
+        _ => None,
+    };
+    if let (Some((one, other)), true) = (readings, terminal.interactive) {
+        let choices = [one.to_string(), other.to_string()];
+        let chosen = prompt::choose(&error.to_string(), &choices, terminal);
+        if let Some(place) = chosen {
+            let at = if place == 0 { one } else { other };
+            return Ok(At::clone(at));
+        }
+    }
+    Err(failure::moment(error, flag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments;
+    use crate::output::{Colour, Form};
+
+    fn typed(line: &[&str]) -> Outcome<Typed> {
+        let line = std::iter::once("ebb")
+            .chain(line.iter().copied())
+            .map(Into::into)
+            .collect();
+        match arguments::read(line)?.request {
+            arguments::Request::Log(typed) => Ok(typed),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn said(line: &[&str]) -> String {
+        let now: Zoned = "2026-11-22T12:00[Europe/Berlin]".parse().unwrap();
+        let terminal = Terminal::detect(Form::Human, Colour::Never, true);
+        let drafted = typed(line).and_then(|typed| draft(&typed, &now, &terminal));
+        match drafted {
+            Ok(draft) => {
+                let fields = draft.fields.iter().map(|(name, value)| match value {
+                    Value::Scalar(journal::Scalar::Text(text)) => format!("{name}={text}"),
+                    other => format!("{name}={}", journal::words::plain(other)),
+                });
+                let fields = fields.collect::<Vec<_>>().join("; ");
+                format!("{} at {}: {fields}", draft.kind, draft.at)
+            }
+            Err(error) => format!("{} {}: {error}", error.kind, error.exit as u8),
+        }
+    }
+
+    #[test]
+    fn what_is_typed_becomes_a_draft() {
+        let now = "2026-11-22T12:00:00+01:00";
+        for (line, expected) in [
+            (&["6"][..], format!("fatigue at {now}: level=6")),
+            (&["-j", "x", "6", "--json"], format!("fatigue at {now}: level=6")),
+            (
+                &["6", "arms", "legs", "after the stairs", "--at", "2h ago"],
+                "fatigue at 2026-11-22T10:00:00+01:00: areas=upper-arms, legs; level=6; note=after the stairs".into(),
+            ),
+            (&["6", "arms,", "and", "Legs"], format!("fatigue at {now}: areas=upper-arms, legs; level=6")),
+            (&["6/10", "after", "the", "stairs"], format!("fatigue at {now}: level=6; note=after the stairs")),
+            (&["6", "after the stairs", "arms"], format!("fatigue at {now}: areas=upper-arms; level=6; note=after the stairs")),
+            (&["6", "my", "legs", "hurt"], format!("fatigue at {now}: areas=legs; level=6; note=my legs hurt")),
+            (&["fatigue", "skipped"], format!("fatigue at {now}: level=skipped")),
+            (
+                &["fatigue", "6", "--sort", "weakness", "--area", "upper-arms,shoulders", "--weakness", "upper-arms=2", "--note", "n"],
+                format!("fatigue at {now}: areas=upper-arms, shoulders; level=6; note=n; sort=weakness; weakness_upper_arms=2"),
+            ),
+            (&["6", "legs", "--area", "arms", "--area", "neck"], format!("fatigue at {now}: areas=upper-arms, neck, legs; level=6")),
+            (
+                &["activity", "walking", "20m", "--effort", "5", "--area", "legs", "--eased", "yes", "--recovery", "45m"],
+                format!("activity at {now}: areas=legs; eased=yes; effort=5; minutes=20; recovery_min=45; what=walking"),
+            ),
+            (&["activity", "climbing", "stairs", "1h30"], format!("activity at {now}: minutes=90; what=climbing stairs")),
+            (&["activity", "walking", "20", "min"], format!("activity at {now}: minutes=20; what=walking")),
+            (&["activity", "walking", "1h", "30m"], format!("activity at {now}: minutes=90; what=walking")),
+            (&["activity", "walking", "45"], format!("activity at {now}: minutes=45; what=walking")),
+            (&["dose", "amifampridine", "10mg"], format!("dose at {now}: amount_mg=10; medicine=amifampridine")),
+            (&["dose", "IVIG", "brand", "X", "0.5", "g"], format!("dose at {now}: amount_mg=500; medicine=IVIG brand X")),
+            (
+                &["dose", "x", "--skipped", "--reason", "- out of it"],
+                format!("dose at {now}: medicine=x; reason=- out of it; taken=skipped"),
+            ),
+            (
+                &["dose", "x", "10", "--planned", "08:00"],
+                format!("dose at {now}: amount_mg=10; medicine=x; planned_at=2026-11-22T08:00:00+01:00"),
+            ),
+            (
+                &["sleep", "--bed", "22:30", "--tried", "22:50", "--latency", "20m", "--woke", "2", "--wake", "07:10", "--up", "07:30"],
+                "sleep at 2026-11-22T07:30:00+01:00: awakenings=2; final_wake=2026-11-22T07:10:00+01:00; \
+                 in_bed=2026-11-21T22:30:00+01:00; latency_min=20; out_of_bed=2026-11-22T07:30:00+01:00; \
+                 tried_to_sleep=2026-11-21T22:50:00+01:00"
+                    .into(),
+            ),
+            (
+                &["sleep", "--bed", "22:30", "--wake", "07:10", "--at", "2026-11-20 09:00"],
+                "sleep at 2026-11-20T09:00:00+01:00: final_wake=2026-11-20T07:10:00+01:00; \
+                 in_bed=2026-11-19T22:30:00+01:00"
+                    .into(),
+            ),
+            (&["note", "slept", "badly"], format!("note at {now}: note=slept badly")),
+            (&["note", "--note", "-x"], format!("note at {now}: note=-x")),
+        ] {
+            assert_eq!(said(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn each_bad_value_is_named_with_its_range_and_what_to_type() {
+        insta::assert_snapshot!(said(&["11"]), @r"
+        invalid-value 2: level is 11; it must be a whole number from 0 to 10
+        try: ebb 6 arms legs
+        ");
+        insta::assert_snapshot!(said(&["6.5"]), @r"
+        invalid-value 2: level is 6.5; it must be a whole number from 0 to 10
+        try: ebb 6 arms legs
+        ");
+        insta::assert_snapshot!(said(&["-1"]), @r"
+        invalid-value 2: level is -1; it must be a whole number from 0 to 10
+        try: ebb 6 arms legs
+        ");
+        insta::assert_snapshot!(said(&["6", "--level", "7"]), @r"
+        usage 2: level is given twice
+        try: ebb 6 arms legs
+        ");
+        insta::assert_snapshot!(said(&["activity", "walking", "20kg"]), @r"
+        invalid-value 2: minutes is 20kg; it must be whole minutes from 0 to 1440
+        try: ebb activity walking 20m --effort 5
+        ");
+        insta::assert_snapshot!(said(&["activity", "walking", "20m", "--effort", "-1"]), @r"
+        invalid-value 2: effort is -1; it must be a whole number from 0 to 10
+        try: ebb activity walking 20m --effort 5
+        ");
+        insta::assert_snapshot!(said(&["dose", "x", "1,000"]), @r"
+        invalid-value 2: amount_mg is 1,000; it must be a number of mg above 0 to 100000, with at most 1 decimal
+        try: ebb dose amifampridine 10mg
+        ");
+        insta::assert_snapshot!(said(&["dose", "x", "10mg", "--skipped", "--taken", "partial"]), @r"
+        usage 2: the argument '--skipped' cannot be used with '--taken <WHICH>'
+        try: ebb dose --help
+        ");
+        insta::assert_snapshot!(said(&["fatigue", "6", "--weakness", "arms=4"]), @r"
+        invalid-value 2: weakness of upper-arms is 4; it must be a whole number from 0 to 3
+        try: ebb 6 arms legs
+        ");
+        insta::assert_snapshot!(said(&["fatigue", "6", "--area", "elbow"]), @r"
+        invalid-value 2: areas is elbow; it must be a list of legs, hips, upper-arms, shoulders, neck, hands, eyes, speech, swallowing, breathing
+        try: ebb 6 arms legs
+        ");
+        insta::assert_snapshot!(said(&["fatigue", "6", "--at", "25:99"]), @r#"
+        invalid-time 2: "25:99" is on no clock or calendar
+        try: ebb 6 arms legs --at 14:30
+        try: ebb 6 arms legs --at "yesterday 22:30"
+        "#);
+        insta::assert_snapshot!(said(&["6", "--at", "2026-02-30 10:00"]), @r#"
+        invalid-time 2: "2026-02-30 10:00" is on no clock or calendar
+        try: ebb 6 arms legs --at 14:30
+        try: ebb 6 arms legs --at "yesterday 22:30"
+        "#);
+        insta::assert_snapshot!(said(&["6", "--at", "tomorrow 10:00"]), @r"
+        invalid-time 2: 2026-11-23T10:00:00+01:00 is 22 h ahead; what is recorded has happened
+        try: ebb 6 arms legs --at 2026-11-23T10:00:00+01:00 --future    (if it is meant)
+        ");
+        insta::assert_snapshot!(said(&["6", "--at", "2026-10-25 02:30"]), @r"
+        invalid-time 2: 2026-10-25T02:30:00 came twice: the clocks went back; it is 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00
+        try: ebb 6 arms legs --at 2026-10-25T02:30:00+02:00
+        try: ebb 6 arms legs --at 2026-10-25T02:30:00+01:00
+        ");
+        insta::assert_snapshot!(said(&["6", "--at", "2026-03-29 02:30"]), @r"
+        invalid-time 2: 2026-03-29T02:30:00 does not exist: the clocks went forward; 2026-03-29T01:30:00+01:00 and 2026-03-29T03:30:00+02:00 do
+        try: ebb 6 arms legs --at 2026-03-29T01:30:00+01:00
+        try: ebb 6 arms legs --at 2026-03-29T03:30:00+02:00
+        ");
+        insta::assert_snapshot!(said(&["6", "--at", "yesterday"]), @r#"
+        invalid-time 2: "yesterday" is a day; the time of day is missing
+        try: ebb 6 arms legs --at "yesterday 22:30"
+        "#);
+        insta::assert_snapshot!(said(&["sleep", "--bed", "25:00"]), @r#"
+        invalid-time 2: in_bed: "25:00" is on no clock or calendar
+        try: ebb sleep --bed 14:30
+        try: ebb sleep --bed "yesterday 22:30"
+        "#);
+        insta::assert_snapshot!(said(&["note", &"x".repeat(100_000)]), @r#"
+        too-long 2: a note is at most 8 KiB; this one is 100000 bytes
+        try: several shorter notes: ebb note "…"
+        "#);
+    }
+}

@@ -1,0 +1,146 @@
+//! Answers that are the same for everyone: help, the version, completions, and when to call for help.
+//!
+//! The safety text is static on purpose: it is never computed from what was logged.
+
+use std::io::{self, Write};
+
+use crate::arguments::tree;
+use crate::output::{Answer, Text, json_line};
+
+/// A text with a name.
+struct Static {
+    key: &'static str,
+    text: String,
+}
+
+impl Answer for Static {
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        json_line(out, &serde_json::json!({ self.key: self.text.trim_end() }))
+    }
+
+    fn human(&self) -> Text {
+        let mut text = Text::new();
+        text.raw_line(self.text.trim_end());
+        text
+    }
+
+    fn plain(&self) -> Vec<(String, String)> {
+        vec![(self.key.to_owned(), self.text.trim_end().to_owned())]
+    }
+}
+
+/// Answers with a text of this program.
+pub(super) fn text(key: &'static str, text: String) -> Box<dyn Answer> {
+    let text = if key == "version" {
+        text.trim().to_owned()
+    } else {
+        text
+    };
+    Box::new(Static { key, text })
+}
+
+/// Answers with the completion script for a shell.
+pub(super) fn completions(shell: clap_complete::Shell) -> Box<dyn Answer> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut tree(), "ebb", &mut script);
+    Box::new(Static {
+        key: "script",
+        text: String::from_utf8_lossy(&script).into_owned(),
+    })
+}
+
+/// What calls for help at once.
+const SIGNS: [&str; 5] = [
+    "trouble breathing",
+    "cannot lie flat",
+    "choking, or cannot swallow",
+    "seizure",
+    "allergic swelling",
+];
+const CALL: &str = "Call the local emergency number now.";
+const TELL: &str = "Tell every clinician you have LEMS (Lambert-Eaton myasthenic syndrome).";
+const STANDING: &str =
+    "A personal record. Not medical advice, diagnosis or treatment. Nobody monitors it.";
+
+/// When to call for help.
+struct Emergency;
+
+impl Answer for Emergency {
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        json_line(
+            out,
+            &serde_json::json!({ "signs": SIGNS, "call": CALL, "tell": TELL, "notice": STANDING }),
+        )
+    }
+
+    fn human(&self) -> Text {
+        let mut text = Text::new();
+        text.say("If any of these happens:").line();
+        for sign in SIGNS {
+            text.say("  - ").say(sign).line();
+        }
+        text.say(CALL)
+            .line()
+            .say(TELL)
+            .line()
+            .line()
+            .say(STANDING)
+            .line();
+        text
+    }
+
+    fn plain(&self) -> Vec<(String, String)> {
+        let signs = SIGNS.iter().map(|sign| ("sign", *sign));
+        let rest = [("call", CALL), ("tell", TELL), ("notice", STANDING)];
+        signs
+            .chain(rest)
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+}
+
+/// Answers when to call for help.
+pub(super) fn emergency() -> Box<dyn Answer> {
+    Box::new(Emergency)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_safety_text_stands_as_it_is() {
+        insta::assert_snapshot!(Emergency.human().rendered(true), @r"
+        If any of these happens:
+          - trouble breathing
+          - cannot lie flat
+          - choking, or cannot swallow
+          - seizure
+          - allergic swelling
+        Call the local emergency number now.
+        Tell every clinician you have LEMS (Lambert-Eaton myasthenic syndrome).
+
+        A personal record. Not medical advice, diagnosis or treatment. Nobody monitors it.
+        ");
+    }
+
+    #[test]
+    fn completions_know_the_logging_commands() {
+        for shell in [
+            clap_complete::Shell::Bash,
+            clap_complete::Shell::Zsh,
+            clap_complete::Shell::Fish,
+        ] {
+            let mut out = Vec::new();
+            completions(shell).json(&mut out).unwrap();
+            let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            let script = document["script"].as_str().unwrap();
+            for word in ["fatigue", "wearing-off", "weakness"]
+                .iter()
+                .filter(|w| **w != "wearing-off")
+            {
+                assert!(script.contains(word), "{shell} {word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The state of this device: what no relay has yet, relays, devices, and what needs care.
+
+use client::{RelayStatus, Status};
+use serde::Serialize;
+
+use super::people::{DeviceJson, rfc_3339, table};
+use super::session::Session;
+use super::start::short;
+use crate::error::Outcome;
+use crate::output::{Answer, Ink, Text, json_line};
+
+/// The state, as it is shown.
+#[derive(Serialize)]
+struct State {
+    journal: String,
+    person: String,
+    device: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    entries: u64,
+    unsent: u64,
+    received: u64,
+    held: u64,
+    log_length: u32,
+    log_words: String,
+    relays: Vec<RelayJson>,
+    devices: Vec<DeviceJson>,
+    warnings: Vec<String>,
+}
+
+/// A relay, as it is shown.
+#[derive(Serialize)]
+struct RelayJson {
+    url: String,
+    home: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_sync: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota_used: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota_limit: Option<u64>,
+}
+
+impl From<RelayStatus> for RelayJson {
+    fn from(relay: RelayStatus) -> Self {
+        Self {
+            url: relay.url,
+            home: relay.home,
+            last_sync: relay.last_sync.map(rfc_3339),
+            last_error: relay.last_error,
+            quota_used: relay.quota_used,
+            quota_limit: relay.quota_limit,
+        }
+    }
+}
+
+impl From<Status> for State {
+    fn from(status: Status) -> Self {
+        Self {
+            journal: status.journal,
+            person: status.person,
+            device: status.device,
+            role: status.role.map(|role| role.to_string()),
+            entries: status.entries,
+            unsent: status.unsent,
+            received: status.received,
+            held: status.held,
+            log_length: status.log_length,
+            log_words: status.log_words,
+            relays: status.relays.into_iter().map(RelayJson::from).collect(),
+            devices: status.devices.into_iter().map(DeviceJson::from).collect(),
+            warnings: status.warnings,
+        }
+    }
+}
+
+impl RelayJson {
+    fn cells(&self) -> Vec<String> {
+        let sync = self
+            .last_sync
+            .as_ref()
+            .map_or("never synced".to_owned(), |sync| format!("synced {sync}"));
+        let quota = match (self.quota_used, self.quota_limit) {
+            (Some(used), Some(limit)) => format!("{} of {} used", size(used), size(limit)),
+            _ => String::new(),
+        };
+        let error = self
+            .last_error
+            .as_ref()
+            .map(|error| format!("last failure: {error}"));
+        let home = if self.home { "home" } else { "" };
+        vec![
+            self.url.clone(),
+            home.to_owned(),
+            sync,
+            quota,
+            error.unwrap_or_default(),
+        ]
+    }
+}
+
+/// Says a number of bytes.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes / 1024),
+        _ => format!("{} MiB", bytes / 1_048_576),
+    }
+}
+
+impl Answer for State {
+    fn json(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        json_line(out, self)
+    }
+
+    fn human(&self) -> Text {
+        let mut text = Text::new();
+        let role = self.role.as_deref().unwrap_or("no member any more");
+        text.say(&format!(
+            "Journal {}: {} on {}, {role}",
+            short(&self.journal),
+            self.person,
+            self.device
+        ))
+        .line();
+        let (entries, unsent, received) = (self.entries, self.unsent, self.received);
+        text.say(&format!(
+            "{entries} entries; {unsent} changes not sent yet, {received} received"
+        ))
+        .line();
+        text.say(&format!(
+            "Member log: {} records, head \"{}\"",
+            self.log_length, self.log_words
+        ))
+        .line();
+        text.ink("Relays", Ink::Bold).line();
+        if self.relays.is_empty() {
+            text.say("  none").line();
+        }
+        table(
+            &mut text,
+            &self.relays.iter().map(RelayJson::cells).collect::<Vec<_>>(),
+        );
+        text.ink("Devices", Ink::Bold).line();
+        table(
+            &mut text,
+            &self
+                .devices
+                .iter()
+                .map(DeviceJson::cells)
+                .collect::<Vec<_>>(),
+        );
+        for warning in &self.warnings {
+            text.ink("warning:", Ink::Warn).say(" ").say(warning).line();
+        }
+        text
+    }
+
+    fn plain(&self) -> Vec<(String, String)> {
+        let pair = |key: &str, value: String| (key.to_owned(), value);
+        let present = |cells: Vec<String>| {
+            cells
+                .into_iter()
+                .filter(|cell| !cell.is_empty())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let mut pairs = vec![
+            pair("journal", self.journal.clone()),
+            pair("person", self.person.clone()),
+            pair("device", self.device.clone()),
+            pair(
+                "role",
+                self.role
+                    .clone()
+                    .unwrap_or_else(|| "no member any more".to_owned()),
+            ),
+            pair("entries", self.entries.to_string()),
+            pair("not sent yet", self.unsent.to_string()),
+            pair("received", self.received.to_string()),
+            pair("kept and not merged", self.held.to_string()),
+            pair("member log records", self.log_length.to_string()),
+            pair("member log words", self.log_words.clone()),
+        ];
+        pairs.extend(
+            self.relays
+                .iter()
+                .map(|relay| pair("relay", present(relay.cells()))),
+        );
+        pairs.extend(
+            self.devices
+                .iter()
+                .map(|device| pair("device", present(device.cells()))),
+        );
+        pairs.extend(
+            self.warnings
+                .iter()
+                .map(|warning| pair("warning", warning.clone())),
+        );
+        pairs
+    }
+}
+
+/// Shows the state of this device.
+///
+/// # Errors
+/// [`CommandError`](crate::CommandError) if the journal cannot be read.
+pub(super) fn status(session: &Session) -> Outcome<Box<dyn Answer>> {
+    Ok(Box::new(State::from(session.open()?.status()?)))
+}

@@ -1,0 +1,327 @@
+//! What each failure of the client is called, its exit code, and what to type then.
+//!
+//! The one place where the client's errors become [`CommandError`]s. Exit codes follow the family the client names.
+
+use std::error::Error;
+
+use client::{
+    Family, InitError, JoinError, LookupError, MemberError, OpenError, ReadError, RecordError,
+    RelayError, SyncError,
+};
+use jiff::Zoned;
+use journal::validate::Invalid;
+
+use crate::arguments::example;
+use crate::error::{CommandError, Exit};
+use crate::moment::InvalidMoment;
+
+/// Returns the exit code of a family of failures.
+fn exit(family: Family) -> Exit {
+    match family {
+        Family::CouldNot => Exit::CouldNot,
+        Family::Usage => Exit::Usage,
+        Family::NotPermitted => Exit::NotPermitted,
+        Family::Offline => Exit::Offline,
+        Family::Damaged => Exit::Damaged,
+    }
+}
+
+/// Makes the error, with the root cause as a remark if the message does not say it.
+fn from(kind: &'static str, family: Family, error: &dyn Error) -> CommandError {
+    let message = error.to_string();
+    let mut root = None;
+    let mut next = error.source();
+    while let Some(cause) = next {
+        root = Some(cause.to_string());
+        next = cause.source();
+    }
+    let made = CommandError::new(kind, exit(family), message.clone());
+    match root.filter(|root| !message.contains(root.as_str())) {
+        Some(root) => made.remark(root),
+        None => made,
+    }
+}
+
+/// Adds what to do about a damaged replica or secret.
+fn mend(error: CommandError) -> CommandError {
+    error
+        .hint("move that journal's folder away and keep it: it may hold entries that no relay has")
+        .hint("ebb device add    (on another device of yours), then here: ebb join LINK")
+}
+
+/// Puts a time that is none into words; `flag` is the line up to the time, such as `ebb 6 --at`.
+pub(crate) fn moment(error: InvalidMoment, flag: &str) -> CommandError {
+    use journal::time::NotOneTime;
+    let made = CommandError::new("invalid-time", Exit::Usage, error.to_string());
+    match error {
+        InvalidMoment::NotATime { .. } | InvalidMoment::Impossible { .. } => made
+            .hint(format!("{flag} 14:30"))
+            .hint(format!("{flag} \"yesterday 22:30\"")),
+        InvalidMoment::NoTimeOfDay { text } => made.hint(format!("{flag} \"{text} 22:30\"")),
+        InvalidMoment::Ahead { at, .. } => {
+            made.hint(format!("{flag} {at} --future    (if it is meant)"))
+        }
+        InvalidMoment::NotOneTime(NotOneTime::Never {
+            before: a,
+            after: b,
+            ..
+        })
+        | InvalidMoment::NotOneTime(NotOneTime::Twice {
+            first: a,
+            second: b,
+            ..
+        }) => made.hint(format!("{flag} {a}")).hint(format!("{flag} {b}")),
+        InvalidMoment::NotOneTime(NotOneTime::OutOfRange { .. }) => made,
+    }
+}
+
+/// Puts what is not valid about an entry of `kind` into words.
+pub(crate) fn invalid(error: &Invalid, kind: &str) -> CommandError {
+    let name = match error {
+        Invalid::UnknownKind { .. } => "unknown-kind",
+        Invalid::UnknownField { .. } => "unknown-field",
+        Invalid::NoteTooLong { .. } | Invalid::TextTooLong { .. } | Invalid::TooMany { .. } => {
+            "too-long"
+        }
+        Invalid::Missing { .. } | Invalid::Empty { .. } => "missing-field",
+        _ => "invalid-value",
+    };
+    let made = CommandError::new(name, Exit::Usage, error.to_string());
+    match name {
+        "too-long" => made.hint("several shorter notes: ebb note \"…\""),
+        _ => made.hint(example(kind)),
+    }
+}
+
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        let family = error.family();
+        let named = |kind| from(kind, family, &error);
+        match &error {
+            OpenError::NoJournal => named("no-journal").hint("ebb init").hint("ebb join LINK"),
+            OpenError::Unknown(_) => named("unknown-journal").hint("ebb status"),
+            OpenError::Several(labels) => labels
+                .iter()
+                .fold(named("several-journals"), |error, label| {
+                    error.hint(format!("ebb -j {label}"))
+                }),
+            OpenError::Io { .. } => named("unreadable"),
+            OpenError::Secret { .. } => mend(named("damaged-secret")),
+            OpenError::Replica(_) if family == Family::Damaged => mend(named("damaged-replica")),
+            OpenError::Replica(_) => named("replica-unusable"),
+            OpenError::Damaged(_) => mend(named("damaged-replica")),
+        }
+    }
+}
+
+impl From<ReadError> for CommandError {
+    fn from(error: ReadError) -> Self {
+        let family = error.family();
+        if family == Family::Damaged {
+            mend(from("damaged-replica", family, &error))
+        } else {
+            from("replica-unusable", family, &error)
+        }
+    }
+}
+
+/// Puts an id that names no one entry into words, with the entries that it may mean.
+pub(crate) fn lookup(error: LookupError, now: &Zoned) -> CommandError {
+    let family = error.family();
+    match error {
+        LookupError::Empty => from("usage", family, &error).hint("ebb list"),
+        LookupError::Unknown(_) => from("unknown-id", family, &error).hint("ebb list"),
+        LookupError::Ambiguous { ref matches, .. } => {
+            matches
+                .iter()
+                .fold(from("ambiguous-id", family, &error), |error, view| {
+                    let when = journal::time::when(&view.entry.at, view.entry.precision, now);
+                    let words = journal::words::words(&view.entry);
+                    error.hint(format!("ebb show {}    ({words}, {when})", view.short_id))
+                })
+        }
+        LookupError::Read(error) => error.into(),
+    }
+}
+
+/// Puts a failure to record or change an entry of `kind` into words.
+pub(crate) fn record(error: RecordError, kind: &str, now: &Zoned) -> CommandError {
+    let family = error.family();
+    let named = |kind, error: &RecordError| from(kind, family, error);
+    match error {
+        RecordError::Invalid(error) => invalid(&error, kind),
+        RecordError::Lookup(error) => lookup(error, now),
+        RecordError::ReadOnly => named("read-only", &error)
+            .remark("nothing was recorded")
+            .hint("ebb members"),
+        RecordError::Clock => named("clock", &error)
+            .remark("nothing was recorded")
+            .hint("date"),
+        RecordError::Damaged(_) => mend(named("damaged-replica", &error)),
+        _ => named("not-recorded", &error).remark("nothing was recorded"),
+    }
+}
+
+impl From<RelayError> for CommandError {
+    fn from(error: RelayError) -> Self {
+        let family = error.family();
+        let named = |kind| from(kind, family, &error);
+        match &error {
+            RelayError::Unreachable { .. } => named("relay-unreachable"),
+            RelayError::Silent { .. } => named("relay-silent"),
+            RelayError::Garbage { .. } => named("relay-garbage"),
+            RelayError::Setup(_) => named("http-setup"),
+            RelayError::Problem { origin, problem } => {
+                // The kind's name in the relay's own answer.
+                let kind = serde_json::to_value(problem.kind).unwrap_or_default();
+                match kind.as_str().unwrap_or_default() {
+                    "wrong-token" => named("wrong-token")
+                        .hint("ask whoever runs the relay for a token (ebb-relay token new)"),
+                    "unknown-journal" => named("relay-lost-journal")
+                        .hint(format!("ebb relay add {origin} --token-file FILE")),
+                    "erased" => named("erased"),
+                    "full" => named("relay-full").hint("ebb status"),
+                    _ => named("relay-refused"),
+                }
+            }
+        }
+    }
+}
+
+impl From<SyncError> for CommandError {
+    fn from(error: SyncError) -> Self {
+        let family = error.family();
+        let named = |kind, error: &SyncError| from(kind, family, error);
+        match error {
+            SyncError::NoRelay => named("no-relay", &error)
+                .safe()
+                .hint("ebb relay add URL --token-file FILE"),
+            SyncError::Running => named("sync-running", &error).safe().hint("ebb status"),
+            SyncError::Relay(error) => Self::from(error).safe().hint("ebb sync"),
+            SyncError::Session { ref fault, .. } => {
+                let kind = match family {
+                    Family::NotPermitted => "not-a-member",
+                    Family::Offline => "relay-busy",
+                    Family::Damaged => "suspicious",
+                    Family::CouldNot | Family::Usage => "sync-failed",
+                };
+                let fault = fault.to_string();
+                let made = Self::new(kind, exit(family), error.to_string())
+                    .remark(fault)
+                    .safe();
+                made.hint(if family == Family::Offline {
+                    "ebb sync"
+                } else {
+                    "ebb status"
+                })
+            }
+            SyncError::Suspicious(_) => named("suspicious", &error).safe().hint("ebb status"),
+            SyncError::Secret(error) => error.into(),
+            SyncError::Damaged(_) | SyncError::Encode(_) => mend(named("damaged-replica", &error)),
+            SyncError::Store(_) if family == Family::Damaged => {
+                mend(named("damaged-replica", &error))
+            }
+            SyncError::Store(_) | SyncError::Lock { .. } => named("replica-unusable", &error),
+        }
+    }
+}
+
+impl From<MemberError> for CommandError {
+    fn from(error: MemberError) -> Self {
+        let family = error.family();
+        let named = |kind, error: &MemberError| from(kind, family, error);
+        match error {
+            MemberError::NoRelay => {
+                named("no-relay", &error).hint("ebb relay add URL --token-file FILE")
+            }
+            MemberError::Listed(ref url) => named("relay-listed", &error).hint(format!(
+                "ebb relay add {url} --token-file FILE    (if it lost the journal)"
+            )),
+            MemberError::NotListed(_) => named("relay-not-listed", &error).hint("ebb relay list"),
+            MemberError::Origin(_) => {
+                named("invalid-address", &error).hint("https://relay.example")
+            }
+            MemberError::Token(_) => named("invalid-token", &error).hint("--token-file FILE"),
+            MemberError::Name(_) => named("invalid-name", &error),
+            MemberError::NotMember => named("not-a-member", &error).safe(),
+            MemberError::Rule(_) => named("not-permitted", &error).hint("ebb members"),
+            MemberError::Fork { .. } | MemberError::InvalidLog { .. } => {
+                named("suspicious", &error).safe().hint("ebb status")
+            }
+            MemberError::NewerLog => named("newer-ebb-needed", &error)
+                .safe()
+                .hint("ebb --version"),
+            MemberError::Busy => named("relay-busy", &error),
+            MemberError::Relay(error) => Self::from(error).safe(),
+            MemberError::Secret(error) => error.into(),
+            MemberError::Key(_) | MemberError::Damaged(_) => mend(named("damaged-replica", &error)),
+            MemberError::Store(_) if family == Family::Damaged => {
+                mend(named("damaged-replica", &error))
+            }
+            MemberError::Store(_) => named("replica-unusable", &error),
+        }
+    }
+}
+
+impl From<InitError> for CommandError {
+    fn from(error: InitError) -> Self {
+        let family = error.family();
+        let named = |kind, error: &InitError| from(kind, family, error);
+        match error {
+            InitError::Exists => named("journal-exists", &error)
+                .safe()
+                .hint("ebb")
+                .hint("ebb status"),
+            InitError::Origin(_) => {
+                named("invalid-address", &error).hint("ebb init --relay https://relay.example")
+            }
+            InitError::Token(_) => {
+                named("invalid-token", &error).hint("ebb init --relay URL --token-file FILE")
+            }
+            InitError::Name(_) => named("invalid-name", &error).hint("ebb init --name Ana"),
+            InitError::Zone(_) => {
+                named("invalid-zone", &error).hint("ebb init --zone Europe/Madrid")
+            }
+            InitError::Open(error) => error.into(),
+            InitError::Relay(error) => {
+                let made = Self::from(error).remark("no journal was started");
+                made.hint("ebb init    (without a relay; ebb relay add URL adds one later)")
+            }
+            _ => named("not-started", &error),
+        }
+    }
+}
+
+impl From<JoinError> for CommandError {
+    fn from(error: JoinError) -> Self {
+        const AGAIN: &str = "ask for a new link: ebb device add    (on a device that is in)";
+        let family = error.family();
+        let named = |kind, error: &JoinError| from(kind, family, error);
+        match error {
+            JoinError::Link(_) => {
+                named("invalid-link", &error).hint("ebb join LINK    (the whole of it, in quotes)")
+            }
+            JoinError::Wrong { .. } => named("wrong-invite", &error).hint(AGAIN),
+            JoinError::Expired => named("expired-invite", &error).hint(AGAIN),
+            JoinError::Used => named("used-invite", &error).hint(AGAIN),
+            JoinError::Withdrawn => named("withdrawn-invite", &error).hint(AGAIN),
+            JoinError::Exists => named("journal-exists", &error).safe().hint("ebb sync"),
+            JoinError::Key(_) => named("wrong-key", &error).hint(AGAIN),
+            JoinError::Member(MemberError::Relay(error)) => {
+                Self::from(error).remark("nothing has changed; the same link still works")
+            }
+            JoinError::Member(error) => error.into(),
+            JoinError::Write(error) => error.into(),
+            JoinError::FirstSync(error) => {
+                let made = Self::from(error);
+                Self {
+                    message: format!(
+                        "this device has joined, but the first sync failed: {}",
+                        made.message
+                    ),
+                    ..made
+                }
+            }
+        }
+    }
+}

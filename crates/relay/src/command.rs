@@ -1,0 +1,136 @@
+//! The command line of `ebb-relay`.
+//!
+//! Owns arguments, what is printed, and exit codes: 0 done, 1 could not, 2 wrong usage, 5 damaged data. stdout is the
+//! answer; stderr is talk, and with `--json` ends with one line holding the error.
+
+mod failure;
+mod healthcheck;
+mod journals;
+mod serve;
+mod token;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+use crate::service::{Clock, SystemClock};
+use crate::sqlite::Sqlite;
+use failure::Failure;
+
+/// Stores and forwards what ebb's devices seal. It can read none of it.
+#[derive(Parser)]
+#[command(name = "ebb-relay", version, arg_required_else_help = true)]
+struct Arguments {
+    /// Print JSON: one document on stdout, errors as one line on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the relay
+    Serve(serve::Serve),
+    /// Make, list and revoke enrolment tokens: who has one may create journals here
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Look at the journals stored here: sizes and times, which is all a relay knows
+    #[command(subcommand)]
+    Journals(journals::Journals),
+    /// Ask a running relay whether it is ready
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// The data folder.
+#[derive(Args)]
+struct Data {
+    /// The folder that holds everything; created when missing
+    #[arg(long = "data", value_name = "DIR", env = "EBB_RELAY_DATA")]
+    folder: PathBuf,
+}
+
+impl Data {
+    /// Opens the store, creating folder and file when missing.
+    fn open(&self) -> Result<Sqlite, Failure> {
+        create_private(&self.folder).map_err(|source| Failure::Folder {
+            path: self.folder.clone(),
+            source,
+        })?;
+        Ok(Sqlite::open(&self.folder)?)
+    }
+}
+
+/// Creates a folder that only its owner can enter.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// What a command answers: for people by `Display`, for programs as JSON.
+trait Answer: Serialize + fmt::Display {}
+impl<T: Serialize + fmt::Display> Answer for T {}
+
+/// Prints an answer.
+fn print(answer: &impl Answer, json: bool) -> Result<(), Failure> {
+    use std::io::Write;
+    let text = if json {
+        serde_json::to_string(answer).map_err(|error| Failure::Output(error.into()))?
+    } else {
+        answer.to_string()
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
+}
+
+/// Runs the program with the given arguments, and returns its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let outcome = match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => dispatch(arguments),
+        Err(error) if error.use_stderr() => Err(Failure::Usage(error)),
+        Err(help) => {
+            // Nobody is there to be told that help cannot be printed.
+            drop(help.print());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    let json = arguments.json;
+    match arguments.command {
+        Command::Serve(command) => command.run(json),
+        Command::Token(command) => in_runtime(command.run(json)),
+        Command::Journals(command) => in_runtime(command.run(json)),
+        Command::Healthcheck(command) => command.run(json),
+    }
+}
+
+/// Runs a short command.
+fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?
+        .block_on(command)
+}
+
+/// Returns the time, in seconds since the Unix epoch.
+fn now() -> u64 {
+    SystemClock::start().now()
+}

@@ -1,0 +1,262 @@
+//! `ebb-relay serve`: runs the relay until it is told to stop.
+
+use std::fmt;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::failure::Failure;
+use super::{Data, print, token};
+use crate::http::{self, Origins, Site};
+use crate::server;
+use crate::service::{Limits, Relay, SystemClock};
+use crate::storage::Storage;
+
+/// Time between two looks for sealed keys of invites that have expired.
+const SWEEP: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    data: Data,
+    /// The address to listen on; port 0 picks one
+    #[arg(long, env = "EBB_RELAY_LISTEN", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// Let anyone create journals, without an enrolment token
+    #[arg(long, env = "EBB_RELAY_OPEN", value_parser = BoolishValueParser::new())]
+    open: bool,
+    /// A URL under which devices reach this relay; may be given several times. Name it on every relay that others can
+    /// reach: without it the relay believes the Host that a request names
+    #[arg(
+        long = "origin",
+        value_name = "URL",
+        env = "EBB_RELAY_ORIGIN",
+        value_delimiter = ','
+    )]
+    origins: Vec<String>,
+    /// How much to say on stderr
+    #[arg(long, env = "EBB_RELAY_LOG", value_enum, default_value = "info")]
+    log: Level,
+    /// Bytes that one journal may take
+    #[arg(long, env = "EBB_RELAY_QUOTA", value_name = "BYTES", default_value_t = Limits::default().quota)]
+    quota: u64,
+    /// Requests that one key may make in a minute
+    #[arg(long, env = "EBB_RELAY_REQUESTS", value_name = "NUMBER", default_value_t = Limits::default().requests)]
+    requests: u32,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Level {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// What is printed once the relay is ready.
+#[derive(Serialize)]
+struct Ready {
+    listening: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// The URL to give to `ebb init`.
+    #[serde(skip)]
+    url: String,
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            listening,
+            token,
+            url,
+        } = self;
+        write!(f, "ebb-relay listening on {listening}")?;
+        if let Some(token) = token {
+            write!(f, "\nenrolment token, shown only now: {token}")?;
+            write!(f, "\n  ebb init --relay {url} --token {token}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Serve {
+    /// Runs the command.
+    pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        if let Some(wrong) = self
+            .origins
+            .iter()
+            .find(|url| !protocol::log::is_origin(url))
+        {
+            return Err(Failure::Origin(wrong.clone()));
+        }
+        start_log(self.log, json);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::Runtime)?;
+        let outcome = runtime.block_on(self.serve(json));
+        // Connections that outlived their grace must not hold up the end.
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        outcome
+    }
+
+    async fn serve(self, json: bool) -> Result<(), Failure> {
+        let store: Arc<dyn Storage> = Arc::new(self.data.open()?);
+        let _lock = self.lock()?;
+        let (stopping, stop) = watch::channel(false);
+        let mut signals = Signals::listen()?;
+        let (listener, address) =
+            server::bind(self.listen)
+                .await
+                .map_err(|source| Failure::Listen {
+                    address: self.listen,
+                    source,
+                })?;
+        let token = self.first_token(store.as_ref()).await?;
+        let site = Site {
+            relay: Relay::new(
+                Arc::clone(&store),
+                Arc::new(SystemClock::start()),
+                self.limits(),
+                self.open,
+            ),
+            origins: self.accepted_origins(address),
+            stop: stop.clone(),
+            bodies: http::Bodies::default(),
+        };
+        let listening = format!("http://{address}");
+        let url = self.origins.first().unwrap_or(&listening).clone();
+        tracing::info!(%address, open = self.open, "listening");
+        print(
+            &Ready {
+                listening,
+                token,
+                url,
+            },
+            json,
+        )?;
+        let sweeping = tokio::spawn(sweep(store, stop.clone()));
+        let server = tokio::spawn(server::serve(listener, http::router(site), stop));
+        signals.wait().await;
+        tracing::info!("stopping");
+        stopping.send_replace(true);
+        // Neither task can fail but by a panic, which was reported when it happened.
+        drop(server.await);
+        drop(sweeping.await);
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Makes sure that no other server uses the data: events reach only the subscribers of one process.
+    fn lock(&self) -> Result<File, Failure> {
+        let path: PathBuf = self.data.folder.join("serve.lock");
+        let failed = |source| Failure::Lock {
+            path: path.clone(),
+            source,
+        };
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Failure::InUse {
+                path: self.data.folder.clone(),
+            }),
+            Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Makes an enrolment token if the relay needs one and never had any.
+    async fn first_token(&self, store: &dyn Storage) -> Result<Option<String>, Failure> {
+        if self.open || !store.tokens().await?.is_empty() {
+            return Ok(None);
+        }
+        let (token, _) = token::create(store).await?;
+        Ok(Some(token.reveal().to_owned()))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            quota: self.quota,
+            requests: self.requests,
+            ..Limits::default()
+        }
+    }
+
+    fn accepted_origins(&self, address: SocketAddr) -> Origins {
+        if self.origins.is_empty() {
+            Origins::Asked {
+                loopback: address.ip().is_loopback(),
+            }
+        } else {
+            Origins::Named(self.origins.clone())
+        }
+    }
+}
+
+/// The signals that end the server.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(Failure::Runtime)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(Failure::Runtime)?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Erases the sealed keys of invites soon after they expire.
+async fn sweep(store: Arc<dyn Storage>, mut stop: watch::Receiver<bool>) {
+    loop {
+        match store.sweep(super::now()).await {
+            Ok(0) => {}
+            Ok(erased) => tracing::info!(erased, "erased sealed keys of expired invites"),
+            Err(error) => tracing::warn!(%error, "cannot erase sealed keys of expired invites"),
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
+/// Starts the log on stderr: for people, or one JSON object a line.
+fn start_log(level: Level, json: bool) {
+    let level = match level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // A log that was started before (by a test, say) goes on.
+    drop(if json {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(false).try_init()
+    });
+}

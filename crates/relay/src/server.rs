@@ -1,0 +1,284 @@
+//! Accepting connections, and stopping.
+//!
+//! HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes. Buffers are small, since most connections wait for
+//! events and hold nothing. Stopping: no new connections, event streams end, requests in flight are finished, and what
+//! is still open after [`GRACE`] is cut.
+
+mod patience;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use patience::Patient;
+
+/// Time for a request's head, and for the next request of a connection.
+const HEAD: Duration = Duration::from_secs(30);
+/// Time that requests in flight have when the server stops.
+const GRACE: Duration = Duration::from_secs(8);
+/// Time in which a client must take some of what it is sent.
+const TAKE: Duration = Duration::from_secs(30);
+/// Bytes of a connection's buffers.
+const BUFFER: usize = 16 * 1024;
+/// Connections at a time.
+const CONNECTIONS: usize = 20_000;
+/// How HTTP/2 connections begin, and no request of HTTP/1 does.
+const PREFACE: &[u8; 3] = b"PRI";
+
+/// Serves until `stop` becomes true and connections have ended.
+pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    // Every connection holds a sender: when all are gone, all have ended.
+    let (alive, mut ended) = mpsc::channel::<()>(1);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = accept(&listener, &connections) => accepted,
+        };
+        let (stream, permit) = accepted;
+        let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        tokio::spawn(async move {
+            let _held = (permit, alive);
+            connection(stream, router, stop).await;
+        });
+    }
+    drop((listener, alive));
+    if timeout(GRACE, ended.recv()).await.is_err() {
+        tracing::warn!("connections were cut that did not end in time");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
+    loop {
+        let permit = Arc::clone(connections).acquire_owned().await.ok();
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                // Too many open files, mostly: others must end first.
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+    // Answers are short and wanted at once. A socket that refuses this works all the same.
+    drop(stream.set_nodelay(true));
+    let mut start = [0; PREFACE.len()];
+    let peeked = tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => return,
+        peeked = timeout(HEAD, stream.peek(&mut start)) => peeked,
+    };
+    if !matches!(peeked, Ok(Ok(1..))) {
+        return;
+    }
+    let service = TowerToHyperService::new(router);
+    let io = TokioIo::new(Patient::new(stream, TAKE));
+    // How a connection ends, by the client's fault or not, concerns nobody but the client.
+    if start == *PREFACE {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HEAD)
+            .keep_alive_timeout(HEAD);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+            _ = connection.as_mut() => return,
+        }
+        drop(connection.await);
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(BUFFER);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+            _ = connection.as_mut() => return,
+        }
+        drop(connection.await);
+    }
+}
+
+/// Returns a bound listener, and its address with the port it was given.
+///
+/// # Errors
+/// What the system says.
+pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::api::{Appended, LogPage};
+    use protocol::cbor;
+    use protocol::request::Authorization;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::testing::{Bench, Keys, NOW};
+
+    /// Far longer than anything here takes.
+    const BOUND: Duration = Duration::from_secs(20);
+
+    struct Running {
+        bench: Bench,
+        address: SocketAddr,
+        server: JoinHandle<()>,
+    }
+
+    impl Running {
+        async fn start() -> Self {
+            let bench = Bench::new().await;
+            let (listener, address) = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+            let stop = bench.stop.subscribe();
+            let server = tokio::spawn(serve(listener, bench.router.clone(), stop));
+            Self {
+                bench,
+                address,
+                server,
+            }
+        }
+
+        fn sign(&self, keys: &Keys, request: (&str, &str, &[u8])) -> Authorization {
+            let origin = format!("http://{}", self.address);
+            self.bench.sign(keys, request, &origin, NOW)
+        }
+
+        /// Sends the head of a request.
+        async fn send(&self, keys: &Keys, (method, path, body): (&str, &str, &[u8])) -> TcpStream {
+            let proof = self.sign(keys, (method, path, body));
+            let (host, length) = (self.address, body.len());
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {proof}\r\n\
+                 Content-Length: {length}\r\n\r\n"
+            );
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream
+        }
+
+        async fn stop(self) {
+            self.bench.stop.send_replace(true);
+            timeout(BOUND, self.server).await.unwrap().unwrap();
+            assert!(TcpStream::connect(self.address).await.is_err());
+        }
+    }
+
+    /// Reads until `end` has come, and returns everything.
+    async fn until(stream: &mut TcpStream, end: &str) -> String {
+        let mut text = String::new();
+        let read = async {
+            while !text.ends_with(end) {
+                let byte = stream.read_u8().await.unwrap();
+                text.push(char::from(byte));
+            }
+        };
+        timeout(BOUND, read).await.unwrap();
+        text
+    }
+
+    /// Reads everything that still comes.
+    async fn rest(mut stream: TcpStream) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let read = stream.read_to_end(&mut rest);
+        timeout(BOUND, read).await.unwrap().unwrap();
+        rest
+    }
+
+    #[tokio::test]
+    async fn events_flow_until_the_server_stops() {
+        let running = Running::start().await;
+        let owner = Keys::of(1);
+        let journal = running.bench.journal(&owner).await;
+        let events = journal.path("events");
+        let mut stream = running.send(&owner, ("GET", &events, b"")).await;
+        let head = until(&mut stream, "data: {}\n\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert!(
+            head.contains("content-type: text/event-stream\r\n"),
+            "{head}"
+        );
+
+        let mut chain = journal.chain(&owner);
+        let envelope = chain.seal(10);
+        let append = chain.append(vec![envelope]);
+        let path = journal.path("envelopes");
+        let _: Appended = running.bench.post(&owner, &path, &append).await.message();
+        let second = timeout(Duration::from_secs(1), until(&mut stream, "data: {}\n\n")).await;
+        assert!(second.unwrap().contains("event: news\n"));
+
+        // Neither the stream nor a connection that never asks holds up the end.
+        let idle = TcpStream::connect(running.address).await.unwrap();
+        running.stop().await;
+        let end = String::from_utf8(rest(stream).await).unwrap();
+        assert!(end.ends_with("0\r\n\r\n"), "{end:?}");
+        assert_eq!(rest(idle).await, b"");
+    }
+
+    #[tokio::test]
+    async fn a_request_in_flight_is_finished() {
+        let running = Running::start().await;
+        let owner = Keys::of(1);
+        let mut journal = running.bench.journal(&owner).await;
+        let (record, blob) = journal.invite(&owner, &Keys::of(2), NOW + 60);
+        let body = cbor::encode(&journal.append(record, Some(blob)));
+        let path = journal.path("log");
+        let mut stream = running.send(&owner, ("POST", &path, &body)).await;
+        let (first, second) = body.split_at(body.len() / 2);
+        stream.write_all(first).await.unwrap();
+        // A whole request on another connection: by its answer the server has seen the first one.
+        let mut other = running.send(&owner, ("GET", "/healthz", b"")).await;
+        until(&mut other, "ok\n").await;
+        running.bench.stop.send_replace(true);
+        assert_eq!(rest(other).await, b"");
+        stream.write_all(second).await.unwrap();
+        let answer = rest(stream).await;
+        let end = answer
+            .windows(4)
+            .position(|bytes| bytes == b"\r\n\r\n")
+            .unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        let page: LogPage = cbor::decode(&answer[end + 4..]).unwrap();
+        assert_eq!(page.head, journal.log.head());
+        running.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_refused_body_is_still_answered() {
+        let running = Running::start().await;
+        let owner = Keys::of(1);
+        let journal = running.bench.journal(&owner).await;
+        let body = vec![0; protocol::limits::REQUEST_BYTES + 1];
+        let path = journal.path("envelopes");
+        let mut stream = running.send(&owner, ("POST", &path, &body)).await;
+        timeout(BOUND, stream.write_all(&body))
+            .await
+            .unwrap()
+            .unwrap();
+        let head = until(&mut stream, "\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+        running.stop().await;
+    }
+}

@@ -1,0 +1,212 @@
+//! The relay without HTTP: who may ask, what may follow, what is stored and who hears of it.
+//!
+//! Owns the checks that make a store of foreign bytes a relay: signatures, the rules of the member log, the judgement
+//! of envelopes, expiry, quotas, rates. Knows no paths and no status codes (those are in [`crate::http`]) and no SQL
+//! (that is behind [`crate::storage`]). It cannot decrypt: nothing it is built on can.
+//!
+//! Invariant: whatever is answered as done is durable; news is told only after that.
+
+mod asker;
+mod change;
+mod clock;
+mod create;
+mod envelopes;
+mod log;
+mod logs;
+mod news;
+mod rates;
+mod seen;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::api::Quota;
+use protocol::id::{JournalId, KeyId, SigningKey};
+use protocol::request::{Authorization, Request, RequestError};
+
+use crate::storage::Storage;
+use logs::Logs;
+use rates::Rates;
+use seen::Seen;
+
+pub(crate) use asker::Asker;
+pub(crate) use change::ChangeRefused;
+#[cfg(test)]
+pub(crate) use clock::SetClock;
+pub(crate) use clock::{Clock, SystemClock};
+pub(crate) use create::{Created, hash_token};
+pub(crate) use envelopes::Stored;
+pub(crate) use log::{LogAppended, page};
+pub(crate) use news::{Crowded, News, Subscription};
+
+/// What one relay grants to one journal, key or crowd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Limits {
+    /// Bytes that a journal may take.
+    pub(crate) quota: u64,
+    /// Journals, in all.
+    pub(crate) journals: u64,
+    /// Requests that a key may make in a minute, and at once.
+    pub(crate) requests: u32,
+    /// Event streams of one journal.
+    pub(crate) subscribers_per_journal: usize,
+    /// Event streams, in all.
+    pub(crate) subscribers: usize,
+    /// Time between two signs of life on a quiet event stream.
+    pub(crate) keep_alive: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            quota: 256 * 1024 * 1024,
+            journals: 100_000,
+            requests: 6_000,
+            subscribers_per_journal: 60,
+            subscribers: 10_000,
+            keep_alive: Duration::from_secs(20),
+        }
+    }
+}
+
+/// How often a change is tried again that another came before.
+const TRIES: usize = 8;
+
+/// A relay.
+pub(crate) struct Relay {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    open: bool,
+    logs: Logs,
+    news: News,
+    rates: Rates,
+    seen: Seen,
+}
+
+/// A request and the proof that came with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof<'a> {
+    /// The proof.
+    pub(crate) authorization: &'a Authorization,
+    /// What it is about.
+    pub(crate) request: Request<'a>,
+}
+
+/// Why a proof is not enough.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
+pub(crate) enum ProofError {
+    /// Time or signature are wrong.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The very same request came before.
+    #[error("the same request was made before")]
+    Replayed,
+    /// The key asks too often.
+    #[error("too many requests of one key")]
+    TooMany {
+        /// Seconds after which it may ask again.
+        wait: u64,
+    },
+}
+
+impl Relay {
+    /// Makes a relay over a store. On an `open` relay anyone may create journals.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        open: bool,
+    ) -> Self {
+        Self {
+            storage,
+            clock,
+            limits,
+            open,
+            logs: Logs::default(),
+            news: News::new(limits.subscribers_per_journal, limits.subscribers),
+            rates: Rates::new(limits.requests),
+            seen: Seen::default(),
+        }
+    }
+
+    /// Returns the time, in seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// Returns the limits.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns the store.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
+    /// Returns the news of all journals.
+    pub(crate) fn news(&self) -> &News {
+        &self.news
+    }
+
+    /// Returns a journal's quota as messages carry it.
+    pub(crate) fn quota(&self, used: u64) -> Quota {
+        Quota {
+            used,
+            limit: self.limits.quota,
+        }
+    }
+
+    /// Checks time and signature of a request, and how often its key asks. Only requests that prove their key count,
+    /// so that nobody can use up another's share.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub(crate) fn check(&self, proof: Proof<'_>, key: &SigningKey) -> Result<(), ProofError> {
+        let now = self.now();
+        proof.authorization.verify(key, proof.request, now)?;
+        self.rates
+            .take(proof.authorization.key, self.clock.elapsed())
+            .map_err(|wait| ProofError::TooMany { wait })
+    }
+
+    /// Checks, for a request that must not be taken twice, that it is new.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub(crate) fn check_new(&self, authorization: &Authorization) -> Result<(), ProofError> {
+        let Authorization { key, random, .. } = authorization;
+        if self.seen.is_new(*key, *random, self.now()) {
+            Ok(())
+        } else {
+            Err(ProofError::Replayed)
+        }
+    }
+
+    /// Finds the journals of a device, with the key it signs with.
+    ///
+    /// # Errors
+    /// [`crate::storage::StorageError`].
+    pub(crate) async fn journals_of(
+        &self,
+        device: KeyId,
+    ) -> Result<Vec<(JournalId, SigningKey)>, crate::storage::StorageError> {
+        self.storage.journals_of(device).await
+    }
+}
+
+/// Runs work that takes long for its size away from the threads that serve connections.
+async fn apart<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, crate::storage::StorageError> {
+    /// Hashing and checking this much takes a fraction of a millisecond.
+    const SMALL: usize = 64 * 1024;
+    if bytes <= SMALL {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| crate::storage::StorageError::Closed)
+}

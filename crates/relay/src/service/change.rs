@@ -1,0 +1,283 @@
+//! What records and sealed keys from a client make of a log: the rules of the protocol, and the relay's own.
+//!
+//! The relay adds to [`MemberLog`]'s rules what needs a clock: an invite may not be open for too long, and nobody joins
+//! with one that has expired. Pure: no store, no time but what is given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::cbor::Bytes;
+use protocol::id::{BlobHash, KeyId, SigningKey};
+use protocol::limits;
+use protocol::log::{InviteState, LogError, MemberLog};
+use protocol::record::{Body, RecordError, SignedRecord, VerifiedRecord, VerifyError};
+
+use super::logs::head_of;
+use crate::storage::{LogChange, NewBlob};
+
+/// Why records or sealed keys are refused. Peer misbehaved, or is too late.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeRefused {
+    /// Bytes that are no record.
+    #[error("record {index} of the request is malformed: {source}")]
+    Malformed {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// What is wrong.
+        source: RecordError,
+    },
+    /// A record that may not follow.
+    #[error("record {index} of the request may not follow: {source}")]
+    Broken {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// Why.
+        source: LogError,
+    },
+    /// The invite has expired, was used, or was withdrawn.
+    #[error("the invite has expired, was used, or was withdrawn")]
+    InviteClosed,
+    /// An invite that would stay open for too long.
+    #[error("an invite may stay open for at most {} days", limits::INVITE_DAYS)]
+    ExpiresLate,
+    /// A sealed key that no record of the request names.
+    #[error("sealed key {index} of the request is named by no record of it")]
+    UnnamedBlob {
+        /// Its place in the request, from 0.
+        index: usize,
+    },
+    /// A sealed key that is too long.
+    #[error(
+        "sealed key {index} of the request is longer than {} bytes",
+        limits::BLOB_BYTES
+    )]
+    BlobLength {
+        /// Its place in the request, from 0.
+        index: usize,
+    },
+    /// No record at all.
+    #[error("a log starts with its genesis")]
+    Empty,
+}
+
+/// A log, and the change that makes the stored one equal to it.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// The log.
+    pub(super) log: MemberLog,
+    /// The change.
+    pub(super) change: LogChange,
+}
+
+/// Whether an invite's expiry binds those who joined with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expiry {
+    /// They join now.
+    Enforced,
+    /// They joined long ago, and the log is given back to a relay that lost it.
+    Past,
+}
+
+/// Verifies a whole log.
+///
+/// # Errors
+/// [`ChangeRefused`].
+pub(super) fn start(
+    records: &[Bytes],
+    blobs: &[Bytes],
+    now: u64,
+    quota: u64,
+) -> Result<Changed, ChangeRefused> {
+    let (genesis, rest) = records.split_first().ok_or(ChangeRefused::Empty)?;
+    let genesis = parse(0, genesis)?;
+    let first = genesis.clone().trusted();
+    let first = first.map_err(|source| ChangeRefused::Malformed { index: 0, source })?;
+    let log = MemberLog::start(genesis).map_err(|source| refused(0, source))?;
+    let mut extension = Extension {
+        log,
+        bodies: vec![(0, first)],
+        records: Vec::new(),
+    };
+    extension.extend(rest, 1, Expiry::Past, now)?;
+    extension.records.insert(
+        0,
+        records
+            .first()
+            .map(|first| first.0.clone())
+            .unwrap_or_default(),
+    );
+    extension.finish(blobs, now, quota)
+}
+
+/// Verifies records that follow a log. `known` are the records of the request, before these, that the log has already:
+/// sealed keys may belong to them too.
+///
+/// # Errors
+/// [`ChangeRefused`].
+pub(super) fn extend(
+    log: &MemberLog,
+    known: &[Bytes],
+    records: &[Bytes],
+    blobs: &[Bytes],
+    expiry: Expiry,
+    now: u64,
+    quota: u64,
+) -> Result<Changed, ChangeRefused> {
+    let mut extension = Extension {
+        log: log.clone(),
+        bodies: Vec::new(),
+        records: Vec::new(),
+    };
+    if !blobs.is_empty() {
+        for (index, bytes) in known.iter().enumerate() {
+            let record = parse(index, bytes)?.trusted();
+            let record = record.map_err(|source| ChangeRefused::Malformed { index, source })?;
+            extension.bodies.push((record.frame().index, record));
+        }
+    }
+    extension.extend(records, known.len(), expiry, now)?;
+    extension.finish(blobs, now, quota)
+}
+
+fn parse(index: usize, bytes: &Bytes) -> Result<SignedRecord, ChangeRefused> {
+    SignedRecord::parse(&bytes.0).map_err(|source| ChangeRefused::Malformed { index, source })
+}
+
+fn refused(index: usize, source: LogError) -> ChangeRefused {
+    match source {
+        LogError::Verify(VerifyError::Record(source))
+            if !matches!(source, RecordError::Newer { .. }) =>
+        {
+            ChangeRefused::Malformed { index, source }
+        }
+        source => ChangeRefused::Broken { index, source },
+    }
+}
+
+/// A log that grows, and what was seen on the way.
+struct Extension {
+    log: MemberLog,
+    bodies: Vec<(u32, VerifiedRecord)>,
+    records: Vec<Vec<u8>>,
+}
+
+impl Extension {
+    fn extend(
+        &mut self,
+        records: &[Bytes],
+        offset: usize,
+        expiry: Expiry,
+        now: u64,
+    ) -> Result<(), ChangeRefused> {
+        /// How far ahead of the relay's clock an invite may end.
+        const OPEN_SECONDS: u64 = limits::INVITE_DAYS * 24 * 60 * 60 + limits::CLOCK_SKEW_SECONDS;
+        for (index, bytes) in (offset..).zip(records) {
+            let record = parse(index, bytes)?;
+            let place = self.log.length();
+            if let Some(invite) = self.log.invites().get(&record.author()) {
+                let expired = invite.invite.expires < now && expiry == Expiry::Enforced;
+                if invite.state != InviteState::Open || expired {
+                    return Err(ChangeRefused::InviteClosed);
+                }
+            }
+            let record = self
+                .log
+                .append(record)
+                .map_err(|source| refused(index, source))?;
+            if let Body::Invite(invite) = record.body()
+                && invite.expires > now.saturating_add(OPEN_SECONDS)
+            {
+                return Err(ChangeRefused::ExpiresLate);
+            }
+            self.records.push(bytes.0.clone());
+            self.bodies.push((place, record));
+        }
+        Ok(())
+    }
+
+    fn finish(self, blobs: &[Bytes], now: u64, quota: u64) -> Result<Changed, ChangeRefused> {
+        let Self {
+            log,
+            bodies,
+            records,
+        } = self;
+        let blobs = new_blobs(&log, &bodies, blobs, now)?;
+        let change = LogChange {
+            records,
+            blobs,
+            closed: closed_invites(&bodies),
+            members: members(&log),
+            head: head_of(&log),
+            quota,
+        };
+        Ok(Changed { log, change })
+    }
+}
+
+/// Matches sealed keys with the records that name them, and leaves out those of invites no longer open.
+fn new_blobs(
+    log: &MemberLog,
+    records: &[(u32, VerifiedRecord)],
+    blobs: &[Bytes],
+    now: u64,
+) -> Result<Vec<NewBlob>, ChangeRefused> {
+    let mut given: BTreeMap<BlobHash, &Bytes> = BTreeMap::new();
+    let named: BTreeSet<_> = records
+        .iter()
+        .filter_map(|(_, record)| record.body().sealed_keys())
+        .collect();
+    for (index, blob) in blobs.iter().enumerate() {
+        if blob.0.len() > limits::BLOB_BYTES {
+            return Err(ChangeRefused::BlobLength { index });
+        }
+        let hash = BlobHash::of(&blob.0);
+        if !named.contains(&hash) {
+            return Err(ChangeRefused::UnnamedBlob { index });
+        }
+        given.insert(hash, blob);
+    }
+    let mut new = Vec::new();
+    for (place, record) in records {
+        let Some(hash) = record.body().sealed_keys() else {
+            continue;
+        };
+        let Some(blob) = given.get(&hash) else {
+            continue;
+        };
+        let invite = match record.body() {
+            Body::Invite(invite) => Some((invite.id(), invite.expires)),
+            _ => None,
+        };
+        let open = |(id, expires): (KeyId, u64)| {
+            expires >= now && log.open_invites().any(|(open, _)| *open == id)
+        };
+        if invite.is_none_or(open) {
+            new.push(NewBlob {
+                hash,
+                record: *place,
+                invite,
+                bytes: blob.0.clone(),
+            });
+        }
+    }
+    Ok(new)
+}
+
+fn closed_invites(records: &[(u32, VerifiedRecord)]) -> Vec<KeyId> {
+    let closed = |record: &VerifiedRecord| match record.body() {
+        Body::Join(_) => Some(record.frame().author),
+        Body::WithdrawInvite(body) => Some(body.invite),
+        Body::Genesis(_) | Body::Invite(_) | Body::Relays(_) => None,
+    };
+    records
+        .iter()
+        .filter_map(|(_, record)| closed(record))
+        .collect()
+}
+
+fn members(log: &MemberLog) -> Vec<(KeyId, SigningKey)> {
+    let devices = log.devices().iter();
+    devices
+        .filter(|(_, device)| device.role().is_some())
+        .map(|(id, device)| (*id, device.keys.signing))
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! Storing envelopes: each judged by its own signature and the newest log, never by who brings it.
+//!
+//! What is judged against may be old by the time of the write, so the write is conditional, and is tried again. Refusals
+//! do not depend on that: they are judged against one moment of the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::api::{Append, Appended, Refused};
+use protocol::cbor::Bytes;
+use protocol::envelope::Envelope;
+use protocol::id::{ChainId, EnvelopeHash, JournalId, Seq};
+use protocol::judge::{self, ChainTip, Verdict};
+use protocol::limits;
+use protocol::log::MemberLog;
+use protocol::vector::{Position, Vector};
+
+use super::{Relay, TRIES};
+use crate::storage::{AppendOutcome, NewEnvelope, Standing, StorageError};
+
+/// What became of an append.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// Every envelope is stored, or refused with its reason.
+    Done(Appended),
+    /// The client's log is not the relay's; nothing was stored.
+    Stale,
+    /// The journal's quota is used up; nothing was stored.
+    OverQuota,
+    /// Others wrote to the same chains again and again; nothing was stored.
+    Busy,
+}
+
+/// An envelope that could not be read, in words; or one that could.
+type Framed = Result<Envelope, String>;
+
+/// What judging a list of envelopes gives.
+struct Judged {
+    accepted: Vec<NewEnvelope>,
+    refused: Vec<Refused>,
+    heads: Vector,
+}
+
+impl Relay {
+    /// Stores envelopes and tells the journal's subscribers.
+    ///
+    /// # Errors
+    /// [`StorageError`]; nothing was stored then.
+    pub(crate) async fn append(
+        &self,
+        journal: JournalId,
+        append: Append,
+    ) -> Result<Stored, StorageError> {
+        let size = append.envelopes.iter().map(|bytes| bytes.0.len()).sum();
+        let head = append.head;
+        let framed = super::apart(size, move || frame(append.envelopes)).await?;
+        let framed = Arc::new(framed);
+        let places: Vec<(ChainId, Seq)> = framed
+            .iter()
+            .flatten()
+            .map(|envelope| (envelope.header().chain(), envelope.header().seq))
+            .collect();
+        for _ in 0..TRIES {
+            let standing = self.storage().standing(journal, places.clone()).await?;
+            let Some(standing) = standing else {
+                return Ok(Stored::Stale);
+            };
+            if standing.log.hash != head {
+                return Ok(Stored::Stale);
+            }
+            let log_end = standing.log;
+            let Some(log) = self.log_at(journal, log_end).await? else {
+                continue;
+            };
+            let envelopes = Arc::clone(&framed);
+            let judged = super::apart(size, move || judge_all(&envelopes, &log, standing)).await?;
+            let Judged {
+                accepted,
+                refused,
+                heads,
+            } = judged;
+            let done = Stored::Done(Appended { heads, refused });
+            if accepted.is_empty() {
+                return Ok(done);
+            }
+            let quota = self.limits().quota;
+            let outcome = self
+                .storage()
+                .append(journal, log_end, accepted, quota, self.now())
+                .await?;
+            match outcome {
+                AppendOutcome::Stored => {
+                    self.news().tell(&journal);
+                    return Ok(done);
+                }
+                AppendOutcome::OverQuota => return Ok(Stored::OverQuota),
+                AppendOutcome::Moved => {}
+            }
+        }
+        Ok(Stored::Busy)
+    }
+}
+
+fn frame(envelopes: Vec<Bytes>) -> Vec<Framed> {
+    envelopes
+        .into_iter()
+        .map(|bytes| Envelope::parse(bytes.0).map_err(|error| error.to_string()))
+        .collect()
+}
+
+/// Judges envelopes in their order; each may follow one before it in the list.
+fn judge_all(envelopes: &[Framed], log: &MemberLog, standing: Standing) -> Judged {
+    let Standing {
+        mut tips,
+        mut known,
+        ..
+    } = standing;
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for (index, framed) in (0..).zip(envelopes) {
+        match judge_one(framed, log, &tips, &known) {
+            Ok(Some(envelope)) => {
+                known.insert((envelope.chain, envelope.tip.seq), envelope.tip.hash);
+                tips.insert(envelope.chain, envelope.tip);
+                accepted.push(envelope);
+            }
+            Ok(None) => {}
+            Err(reason) => refused.push(Refused { index, reason }),
+        }
+    }
+    let heads = tips.iter().map(|(chain, tip)| {
+        let position = Position {
+            seq: tip.seq,
+            hash: tip.hash,
+        };
+        (*chain, position)
+    });
+    Judged {
+        accepted,
+        refused,
+        heads: Vector(heads.collect()),
+    }
+}
+
+/// Judges one envelope: to store, stored already (`None`), or refused with the reason in words.
+fn judge_one(
+    framed: &Framed,
+    log: &MemberLog,
+    tips: &BTreeMap<ChainId, ChainTip>,
+    known: &BTreeMap<(ChainId, Seq), EnvelopeHash>,
+) -> Result<Option<NewEnvelope>, String> {
+    let envelope = framed.clone()?;
+    let (chain, seq) = (envelope.header().chain(), envelope.header().seq);
+    let tip = tips.get(&chain).copied();
+    if tip.is_none() && tips.len() >= limits::VECTOR_CHAINS {
+        return Err(format!(
+            "a journal has at most {} chains",
+            limits::VECTOR_CHAINS
+        ));
+    }
+    match judge::judge(envelope, log, tip) {
+        Verdict::Accept { envelope, head, .. } => {
+            let hash = envelope.envelope().hash();
+            Ok(Some(NewEnvelope {
+                chain,
+                tip: ChainTip { seq, hash, head },
+                bytes: envelope.envelope().bytes().to_vec(),
+            }))
+        }
+        Verdict::Known(envelope) => {
+            if known.get(&(chain, seq)) == Some(&envelope.envelope().hash()) {
+                Ok(None)
+            } else {
+                Err("another envelope holds this place in its chain".to_owned())
+            }
+        }
+        Verdict::Hold(hold) => Err(hold.to_string()),
+        Verdict::Refuse(refusal) => Err(refusal.to_string()),
+    }
+}

@@ -1,0 +1,207 @@
+//! The default store: one SQLite file in the data folder.
+//!
+//! Owns the file, the one writer thread and the pool of readers; the SQL is in the modules below, by topic. WAL with
+//! `synchronous=FULL`: a commit is on disk before it is answered. All writes go through the writer, which commits many
+//! at once; readers have connections of their own and never wait for it.
+//!
+//! Source: SQLite, "Write-Ahead Logging" and "PRAGMA synchronous".
+
+mod envelopes;
+mod journals;
+mod reader;
+mod schema;
+mod tokens;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use protocol::id::{ChainId, JournalId, KeyId, Seq, SigningKey};
+use rusqlite::Connection;
+
+use crate::storage::{
+    Answer, AppendOutcome, CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart,
+    NewEnvelope, NewJournal, Standing, Storage, StorageError, SyncPage, SyncQuery, TokenEntry,
+    TokenId,
+};
+use reader::Readers;
+use writer::Writer;
+
+pub(crate) use schema::OpenError;
+
+/// The file's name in the data folder.
+const FILE: &str = "relay.sqlite3";
+
+/// A store in one SQLite file. Dropping it finishes what is queued, then closes the file.
+pub(crate) struct Sqlite {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Sqlite {
+    /// Opens the store in a folder that exists, creating or migrating its file.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the file cannot be opened, is damaged, or is from a newer program.
+    pub(crate) fn open(folder: &Path) -> Result<Self, OpenError> {
+        let path: PathBuf = folder.join(FILE);
+        let connection = schema::open_writer(&path)?;
+        Ok(Self {
+            readers: Readers::new(path),
+            writer: Writer::start(connection)?,
+        })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(self.readers.run(work))
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(self.writer.run(work))
+    }
+}
+
+impl Storage for Sqlite {
+    fn log_head(&self, journal: JournalId) -> Answer<'_, Option<LogHead>> {
+        self.read(move |db| Ok(journals::find(db, &journal)?.map(|row| row.head)))
+    }
+
+    fn log_part(&self, journal: JournalId, from: u32, bytes: usize) -> Answer<'_, Option<LogPart>> {
+        self.read(move |db| {
+            journals::find(db, &journal)?
+                .map(|row| journals::log_part(db, &row, from, bytes))
+                .transpose()
+        })
+    }
+
+    fn invite_blob(&self, journal: JournalId, invite: KeyId) -> Answer<'_, Option<Vec<u8>>> {
+        self.read(move |db| journals::invite_blob(db, &journal, &invite))
+    }
+
+    fn create(&self, journal: NewJournal, now: u64) -> Answer<'_, CreateOutcome> {
+        self.write(move |db| journals::create(db, &journal, now))
+    }
+
+    fn append_log(
+        &self,
+        journal: JournalId,
+        from: LogHead,
+        change: LogChange,
+        now: u64,
+    ) -> Answer<'_, LogOutcome> {
+        self.write(move |db| journals::append(db, &journal, from, &change, now))
+    }
+
+    fn journals_of(&self, device: KeyId) -> Answer<'_, Vec<(JournalId, SigningKey)>> {
+        self.read(move |db| journals::of_device(db, &device))
+    }
+
+    fn standing(
+        &self,
+        journal: JournalId,
+        places: Vec<(ChainId, Seq)>,
+    ) -> Answer<'_, Option<Standing>> {
+        self.read(move |db| {
+            journals::find(db, &journal)?
+                .map(|row| envelopes::standing(db, &row, &places))
+                .transpose()
+        })
+    }
+
+    fn append(
+        &self,
+        journal: JournalId,
+        log: LogHead,
+        envelopes: Vec<NewEnvelope>,
+        quota: u64,
+        now: u64,
+    ) -> Answer<'_, AppendOutcome> {
+        self.write(move |db| envelopes::append(db, &journal, log, &envelopes, quota, now))
+    }
+
+    fn sync(&self, journal: JournalId, query: SyncQuery) -> Answer<'_, Option<SyncPage>> {
+        self.read(move |db| {
+            journals::find(db, &journal)?
+                .map(|row| envelopes::sync(db, &row, &query))
+                .transpose()
+        })
+    }
+
+    fn sweep(&self, now: u64) -> Answer<'_, u64> {
+        Box::pin(async move {
+            if self
+                .readers
+                .run(move |db| journals::any_expired(db, now))
+                .await?
+            {
+                self.writer
+                    .run(move |db| journals::erase_expired(db, now))
+                    .await
+            } else {
+                Ok(0)
+            }
+        })
+    }
+
+    fn probe(&self) -> Answer<'_, ()> {
+        self.write(schema::probe)
+    }
+
+    fn token(&self, hash: [u8; 32]) -> Answer<'_, Option<TokenId>> {
+        self.read(move |db| tokens::find(db, &hash))
+    }
+
+    fn add_token(&self, id: TokenId, hash: [u8; 32], now: u64) -> Answer<'_, ()> {
+        self.write(move |db| tokens::add(db, &id, &hash, now))
+    }
+
+    fn tokens(&self) -> Answer<'_, Vec<TokenEntry>> {
+        self.read(tokens::list)
+    }
+
+    fn revoke_token(&self, id: TokenId, now: u64) -> Answer<'_, bool> {
+        self.write(move |db| tokens::revoke(db, &id, now))
+    }
+
+    fn journals(&self) -> Answer<'_, Vec<JournalEntry>> {
+        self.read(journals::list)
+    }
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, TypeMismatch};
+        match error.sqlite_error_code() {
+            Some(DiskFull) => Self::Full(Box::new(error)),
+            Some(DatabaseCorrupt | NotADatabase | TypeMismatch) => Self::Damaged(Box::new(error)),
+            Some(_) => Self::Unavailable(Box::new(error)),
+            // A column that is not what the schema says.
+            None => Self::Damaged(Box::new(error)),
+        }
+    }
+}
+
+/// Returns a number as SQLite keeps it. Nothing here comes near 2⁶³; what does is a foreign claim, and stays largest.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Returns a number that SQLite kept; none is negative.
+fn loaded(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Returns the 32-bit number that SQLite kept.
+fn loaded_short(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
+/// Returns a length in bytes as the store counts it.
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}

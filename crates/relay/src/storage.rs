@@ -1,0 +1,293 @@
+//! What the relay asks of a store, and what a store promises.
+//!
+//! Every call is one transaction. **Atomic**: it happens as a whole or not at all. **Durable**: when a writing call
+//! answers `Ok`, what it wrote survives the loss of power. **Ordered**: what a finished call wrote, every later call
+//! sees; envelopes keep the order in which they were stored. Conditions (`from`, the tips that envelopes continue) are
+//! checked inside the transaction, so that several relays may share one store. A store checks no signature and no rule:
+//! it keeps what [`crate::service`] has judged.
+//!
+//! Outcomes that callers expect are `Ok` values; a [`StorageError`] means that nothing is known to be written.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use futures_util::future::BoxFuture;
+use protocol::id::{
+    BlobHash, ChainId, EnvelopeHash, JournalId, KeyId, RecordHash, Seq, SigningKey,
+};
+use protocol::judge::ChainTip;
+use protocol::vector::Vector;
+
+/// The answer of a store, later.
+pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
+
+/// Why a store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StorageError {
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full(#[source] Box<dyn Error + Send + Sync>),
+    /// The data cannot be read or written now.
+    #[error("the data cannot be read or written")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// What is stored is not what this program wrote.
+    #[error("the data is damaged")]
+    Damaged(#[source] Box<dyn Error + Send + Sync>),
+    /// The store is closing.
+    #[error("the store is closing")]
+    Closed,
+}
+
+/// Where a member log ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LogHead {
+    /// The number of records.
+    pub(crate) length: u32,
+    /// The hash of the last.
+    pub(crate) hash: RecordHash,
+}
+
+/// Consecutive records of a log, with sealed keys that they name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct LogPart {
+    /// Where the whole log ends.
+    pub(crate) head: LogHead,
+    /// The records, from the index asked for.
+    pub(crate) records: Vec<Vec<u8>>,
+    /// The sealed keys that these records give to devices.
+    pub(crate) blobs: Vec<Vec<u8>>,
+}
+
+/// A sealed key to keep.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NewBlob {
+    /// Its hash, which `record` names.
+    pub(crate) hash: BlobHash,
+    /// The index of the record.
+    pub(crate) record: u32,
+    /// The invite it is sealed to, with the second since the Unix epoch from which it may no longer be kept; none if it
+    /// is sealed to a device.
+    pub(crate) invite: Option<(KeyId, u64)>,
+    /// The blob.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Records to append to a log, and what follows from them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct LogChange {
+    /// The records, in order.
+    pub(crate) records: Vec<Vec<u8>>,
+    /// The sealed keys that came with them.
+    pub(crate) blobs: Vec<NewBlob>,
+    /// Invites that are no longer open: their sealed keys are erased.
+    pub(crate) closed: Vec<KeyId>,
+    /// The devices that are members from here on.
+    pub(crate) members: Vec<(KeyId, SigningKey)>,
+    /// Where the log ends from here on.
+    pub(crate) head: LogHead,
+    /// The most bytes that the journal may take.
+    pub(crate) quota: u64,
+}
+
+/// What became of a journal's creation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CreateOutcome {
+    /// It exists from now on.
+    Created,
+    /// It existed already; nothing was changed.
+    Exists,
+    /// The store has as many journals as it may have.
+    TooMany,
+    /// The log is larger than the journal's quota.
+    OverQuota,
+}
+
+/// What became of records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LogOutcome {
+    /// They are part of the log.
+    Appended,
+    /// The log no longer ends where the caller thought.
+    Moved,
+    /// They would exceed the journal's quota.
+    OverQuota,
+}
+
+/// An envelope to append, judged already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NewEnvelope {
+    /// Its chain.
+    pub(crate) chain: ChainId,
+    /// The tip of the chain once it is stored.
+    pub(crate) tip: ChainTip,
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What became of envelopes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AppendOutcome {
+    /// All are stored.
+    Stored,
+    /// The log or a chain no longer ends where the caller thought: judge again.
+    Moved,
+    /// They would exceed the journal's quota.
+    OverQuota,
+}
+
+/// What envelopes are judged against.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Standing {
+    /// Where the log ends.
+    pub(crate) log: LogHead,
+    /// The tip of every chain.
+    pub(crate) tips: BTreeMap<ChainId, ChainTip>,
+    /// The hashes stored at the places asked for.
+    pub(crate) known: BTreeMap<(ChainId, Seq), EnvelopeHash>,
+}
+
+/// What a sync asks of a store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SyncQuery {
+    /// Where the client's log ends.
+    pub(crate) log: LogHead,
+    /// The envelopes that the client has.
+    pub(crate) vector: Vector,
+    /// The most bytes of records, and of envelopes; one envelope is always answered.
+    pub(crate) page: usize,
+}
+
+/// What a sync answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SyncPage {
+    /// The log from the client's end on; without records if the client's log is another.
+    pub(crate) log: LogPart,
+    /// Envelopes outside the client's vector, in the order in which they were stored.
+    pub(crate) envelopes: Vec<Vec<u8>>,
+    /// Whether there are more.
+    pub(crate) more: bool,
+    /// The last envelope of every chain.
+    pub(crate) heads: Vector,
+    /// The bytes that the journal takes.
+    pub(crate) used: u64,
+}
+
+/// The public name of an enrolment token: eight hex digits of its hash.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct TokenId(pub(crate) String);
+
+/// An enrolment token as the store knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TokenEntry {
+    /// Its public name.
+    pub(crate) id: TokenId,
+    /// When it was made; seconds since the Unix epoch.
+    pub(crate) created: u64,
+    /// When it was revoked, if it was.
+    pub(crate) revoked: Option<u64>,
+    /// The journals created with it.
+    pub(crate) journals: u64,
+}
+
+/// A journal as the relay's keeper sees it: sizes and times only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct JournalEntry {
+    /// Its id.
+    pub(crate) id: JournalId,
+    /// When it was created here; seconds since the Unix epoch.
+    pub(crate) created: u64,
+    /// When something was last appended.
+    pub(crate) changed: u64,
+    /// The records of its member log.
+    pub(crate) records: u32,
+    /// The devices that are members.
+    pub(crate) devices: u32,
+    /// Its chains.
+    pub(crate) chains: u32,
+    /// Its envelopes.
+    pub(crate) envelopes: u64,
+    /// The bytes that it takes.
+    pub(crate) bytes: u64,
+}
+
+/// A new journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NewJournal {
+    /// Its id.
+    pub(crate) id: JournalId,
+    /// Its log.
+    pub(crate) log: LogChange,
+    /// The token it is created with; none on an open relay.
+    pub(crate) token: Option<TokenId>,
+    /// The most journals that the store may have.
+    pub(crate) most: u64,
+}
+
+/// A store. See the module's documentation for what every call promises.
+pub(crate) trait Storage: Send + Sync + 'static {
+    /// Returns where a journal's log ends; none if the journal is not here.
+    fn log_head(&self, journal: JournalId) -> Answer<'_, Option<LogHead>>;
+
+    /// Returns at most `bytes` of records from index `from` on (at least one if there is one), and the sealed keys that
+    /// they give to devices.
+    fn log_part(&self, journal: JournalId, from: u32, bytes: usize) -> Answer<'_, Option<LogPart>>;
+
+    /// Returns the sealed key of an invite, if it is kept.
+    fn invite_blob(&self, journal: JournalId, invite: KeyId) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// Creates a journal at `now`.
+    fn create(&self, journal: NewJournal, now: u64) -> Answer<'_, CreateOutcome>;
+
+    /// Appends to a log that ends at `from`.
+    fn append_log(
+        &self,
+        journal: JournalId,
+        from: LogHead,
+        change: LogChange,
+        now: u64,
+    ) -> Answer<'_, LogOutcome>;
+
+    /// Returns the journals that a device is a member of, in order of their ids, with its signing key.
+    fn journals_of(&self, device: KeyId) -> Answer<'_, Vec<(JournalId, SigningKey)>>;
+
+    /// Returns what envelopes at `places` are judged against; none if the journal is not here.
+    fn standing(
+        &self,
+        journal: JournalId,
+        places: Vec<(ChainId, Seq)>,
+    ) -> Answer<'_, Option<Standing>>;
+
+    /// Stores envelopes, each of which continues its chain, if the log still ends at `log`.
+    fn append(
+        &self,
+        journal: JournalId,
+        log: LogHead,
+        envelopes: Vec<NewEnvelope>,
+        quota: u64,
+        now: u64,
+    ) -> Answer<'_, AppendOutcome>;
+
+    /// Answers a sync from one moment of the journal; none if the journal is not here.
+    fn sync(&self, journal: JournalId, query: SyncQuery) -> Answer<'_, Option<SyncPage>>;
+
+    /// Erases the sealed keys of invites that have expired at `now`, and returns how many.
+    fn sweep(&self, now: u64) -> Answer<'_, u64>;
+
+    /// Writes, durably: whether the store can acknowledge anything now.
+    fn probe(&self) -> Answer<'_, ()>;
+
+    /// Returns the public name of a token that is not revoked, by its SHA-256 hash.
+    fn token(&self, hash: [u8; 32]) -> Answer<'_, Option<TokenId>>;
+
+    /// Keeps a token's hash.
+    fn add_token(&self, id: TokenId, hash: [u8; 32], now: u64) -> Answer<'_, ()>;
+
+    /// Lists all tokens ever made, oldest first.
+    fn tokens(&self) -> Answer<'_, Vec<TokenEntry>>;
+
+    /// Revokes a token, and returns whether there was one to revoke.
+    fn revoke_token(&self, id: TokenId, now: u64) -> Answer<'_, bool>;
+
+    /// Lists all journals, in order of their ids.
+    fn journals(&self) -> Answer<'_, Vec<JournalEntry>>;
+}

@@ -1,0 +1,237 @@
+//! The `ebb-relay` binary as scripts see it: what it prints, its exit codes, and how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+fn command(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ebb-relay"));
+    command
+        .env_clear()
+        .env("EBB_RELAY_DATA", data)
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(data: &Path, arguments: &[&str]) -> Output {
+    command(data, arguments).output().unwrap()
+}
+
+/// Runs a command that succeeds, and returns the document that it prints.
+fn answer(data: &Path, arguments: &[&str]) -> Value {
+    let output = run(data, arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Runs a command that fails, and returns its exit code and the error at the end of stderr.
+fn failure(data: &Path, arguments: &[&str]) -> (i32, Value) {
+    let output = run(data, arguments);
+    assert!(output.stdout.is_empty());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let error: Value = serde_json::from_str(stderr.lines().last().unwrap()).unwrap();
+    let error = &error["error"];
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty())
+    );
+    assert!(error["hints"].is_array());
+    (output.status.code().unwrap(), error["kind"].clone())
+}
+
+/// A server, ended when dropped.
+struct Server {
+    child: Child,
+    first_line: String,
+}
+
+impl Server {
+    fn start(data: &Path, arguments: &[&str]) -> Self {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut child = command(data, &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut first_line = String::new();
+        let mut stdout = BufReader::new(child.stdout.as_mut().unwrap());
+        stdout.read_line(&mut first_line).unwrap();
+        Self { child, first_line }
+    }
+
+    fn ready(&self) -> Value {
+        serde_json::from_str(&self.first_line).unwrap()
+    }
+
+    fn address(&self) -> String {
+        let ready = self.ready();
+        let url = ready["listening"].as_str().unwrap();
+        url.strip_prefix("http://").unwrap().to_owned()
+    }
+
+    /// Asks politely, and returns the exit code and how long it took.
+    fn terminate(mut self, signal: &str) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success());
+        (self.child.wait().unwrap().code(), start.elapsed())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already, or ends now.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn it_says_where_it_listens_and_gives_a_token_the_first_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new/data");
+    let server = Server::start(&data, &["--json"]);
+    let ready = server.ready();
+    let token = ready["token"].as_str().unwrap();
+    assert!(token.parse::<protocol::api::EnrolmentToken>().is_ok());
+    assert!(get(&server.address(), "/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
+    #[cfg(unix)]
+    for (path, mode) in [(data.clone(), 0o700), (data.join("relay.sqlite3"), 0o600)] {
+        use std::os::unix::fs::PermissionsExt;
+        let permissions = std::fs::metadata(&path).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, mode, "{}", path.display());
+    }
+    let (code, time) = server.terminate("-TERM");
+    assert_eq!(code, Some(0));
+    assert!(time < Duration::from_secs(10));
+
+    let server = Server::start(&data, &["--json"]);
+    let ready = server.ready();
+    assert_eq!(ready.as_object().unwrap().len(), 1, "{ready}");
+    assert_eq!(server.terminate("-INT").0, Some(0));
+}
+
+#[test]
+fn people_are_given_the_line_to_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path(), &[]);
+    let first = server.first_line.clone();
+    let url = first
+        .strip_prefix("ebb-relay listening on ")
+        .unwrap()
+        .trim_end()
+        .to_owned();
+    let mut stdout = server.child.stdout.take().unwrap();
+    assert_eq!(server.terminate("-TERM").0, Some(0));
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    let token = rest.lines().next().unwrap().rsplit(' ').next().unwrap();
+    assert_eq!(
+        rest.lines().nth(1),
+        Some(format!("  ebb init --relay {url} --token {token}").as_str())
+    );
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let server = Server::start(data, &["--json", "--open"]);
+    assert!(server.ready().get("token").is_none());
+    let made = answer(data, &["token", "new", "--json"]);
+    assert!(made["token"].as_str().unwrap().len() >= 32);
+    let id = made["id"].as_str().unwrap();
+    let list = answer(data, &["--json", "token", "list"]);
+    assert_eq!(
+        (&list[0]["id"], &list[0]["journals"]),
+        (&made["id"], &Value::from(0))
+    );
+    assert!(!list.to_string().contains(made["token"].as_str().unwrap()));
+    assert_eq!(
+        answer(data, &["token", "revoke", id, "--json"])["revoked"],
+        id
+    );
+    assert!(answer(data, &["token", "list", "--json"])[0]["revoked"].is_number());
+    let (code, kind) = failure(data, &["token", "revoke", id, "--json"]);
+    assert_eq!((code, kind), (1, "unknown-token".into()));
+    assert_eq!(
+        answer(data, &["journals", "list", "--json"]),
+        Value::Array(Vec::new())
+    );
+    let (code, kind) = failure(data, &["journals", "show", "00", "--json"]);
+    assert_eq!((code, kind), (1, "unknown-journal".into()));
+}
+
+#[test]
+fn a_second_server_is_refused_and_health_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--json"]);
+    let address = server.address();
+    let ready = answer(
+        folder.path(),
+        &["healthcheck", "--listen", &address, "--json"],
+    );
+    assert_eq!(ready["ready"], true);
+    let second = ["serve", "--listen", "127.0.0.1:0", "--json"];
+    assert_eq!(failure(folder.path(), &second), (1, "in-use".into()));
+    let other = tempfile::tempdir().unwrap();
+    let taken = ["serve", "--listen", &address, "--json"];
+    assert_eq!(failure(other.path(), &taken), (1, "listen".into()));
+    assert_eq!(server.terminate("-TERM").0, Some(0));
+    let silent = ["healthcheck", "--listen", &address, "--json"];
+    assert_eq!(failure(folder.path(), &silent), (1, "not-ready".into()));
+}
+
+#[test]
+fn wrong_usage_and_damaged_data_have_their_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    for arguments in [
+        &["serve", "--bogus", "--json"] as &[_],
+        &["token", "--json"],
+        &["serve", "--json", "--listen", "nowhere"],
+        &["serve", "--json", "--origin", "https://relay.example/"],
+    ] {
+        assert_eq!(
+            failure(data, arguments),
+            (2, "usage".into()),
+            "{arguments:?}"
+        );
+    }
+    let wrong = run(data, &["serve", "--bogus"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("--bogus"));
+    assert!(run(data, &["--help"]).status.success());
+
+    std::fs::write(data.join("relay.sqlite3"), [0x5a; 8192]).unwrap();
+    for arguments in [&["serve", "--json"] as &[_], &["token", "new", "--json"]] {
+        assert_eq!(failure(data, arguments), (5, "damaged".into()));
+    }
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(
+        failure(&file, &["token", "list", "--json"]),
+        (1, "folder".into())
+    );
+}

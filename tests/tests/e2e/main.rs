@@ -1,0 +1,15 @@
+//! End to end: the two programs as people run them, over loopback, in a cleared environment.
+//!
+//! Drives only `ebb` and `ebb-relay`, by their contract: arguments, exit codes, JSON, and what must not be found in
+//! bytes. The first four modules are the stage; each of the others tells one part of what must hold.
+
+mod binaries;
+mod home;
+mod proxy;
+mod relay;
+mod wait;
+
+mod bad_input;
+mod hostile;
+mod kill;
+mod offline;

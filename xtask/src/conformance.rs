@@ -1,0 +1,40 @@
+//! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
+//!
+//! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `wasm`: the crates
+//! without IO are checked for a machine that has no operating system.
+
+mod vectors;
+mod wasm;
+
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::process;
+
+/// Runs every check, and stops at the first failure.
+pub(crate) fn run() -> Result<(), Failure> {
+    vectors::run()?;
+    wasm::run()
+}
+
+/// Installs Debian packages, as root or through sudo.
+fn install(packages: &[&str]) -> Result<(), Failure> {
+    let root = process::answer(Command::new("id").arg("-u"))?.trim() == "0";
+    let apt_get = |arguments: &[&str]| {
+        let mut command = if root {
+            Command::new("apt-get")
+        } else {
+            Command::new("sudo")
+        };
+        if !root {
+            command.args(["-n", "apt-get"]);
+        }
+        command
+            .args(["--yes", "--quiet", "--no-install-recommends"])
+            .args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        process::run(&mut command)
+    };
+    apt_get(&["update"])?;
+    apt_get(&[&["install"], packages].concat())
+}
