@@ -19,4 +19,6 @@ pub mod record;
 pub mod request;
 pub mod role;
 pub mod sign;
+#[cfg(test)]
+mod tests;
 pub mod vector;

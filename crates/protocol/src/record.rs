@@ -42,6 +42,27 @@ pub struct Record {
     body: Bytes,
 }
 
+#[cfg(test)]
+impl Record {
+    /// A frame around any body, also one that this version does not know.
+    pub(crate) fn raw(at: Place, author: KeyId, kind: u8, body: Vec<u8>) -> Self {
+        let Place {
+            journal,
+            index,
+            prev,
+        } = at;
+        Self {
+            journal,
+            index,
+            prev,
+            author,
+            time: 0,
+            kind,
+            body: Bytes(body),
+        }
+    }
+}
+
 /// The public half of a device.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]

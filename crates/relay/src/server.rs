@@ -213,6 +213,7 @@ mod tests {
         let owner = Keys::of(1);
         let journal = running.bench.journal(&owner).await;
         let events = journal.path("events");
+        let idle = TcpStream::connect(running.address).await.unwrap();
         let mut stream = running.send(&owner, ("GET", &events, b"")).await;
         let head = until(&mut stream, "data: {}\n\n").await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -230,7 +231,6 @@ mod tests {
         assert!(second.unwrap().contains("event: news\n"));
 
         // Neither the stream nor a connection that never asks holds up the end.
-        let idle = TcpStream::connect(running.address).await.unwrap();
         running.stop().await;
         let end = String::from_utf8(rest(stream).await).unwrap();
         assert!(end.ends_with("0\r\n\r\n"), "{end:?}");

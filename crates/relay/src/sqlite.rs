@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use protocol::id::{ChainId, JournalId, KeyId, Seq, SigningKey};
 use rusqlite::Connection;
+#[cfg(test)]
+use rusqlite::OptionalExtension;
 
 use crate::storage::{
     Answer, AppendOutcome, CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart,
@@ -63,6 +65,15 @@ impl Sqlite {
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
         Box::pin(self.writer.run(work))
+    }
+}
+
+#[cfg(test)]
+impl Sqlite {
+    /// Sets up the writer's connection otherwise, as a full or read-only disk would.
+    pub(crate) async fn disturb(&self, pragma: &'static str) {
+        let set = self.write(move |db| db.query_row(pragma, [], |_| Ok(())).optional());
+        set.await.unwrap();
     }
 }
 

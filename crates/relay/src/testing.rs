@@ -274,8 +274,7 @@ pub(crate) struct Bench {
     pub(crate) store: Arc<Sqlite>,
     /// Becomes true when it stops.
     pub(crate) stop: watch::Sender<bool>,
-    /// Its folder.
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
     randoms: AtomicU64,
 }
 
@@ -315,7 +314,7 @@ impl Bench {
             clock,
             store,
             stop,
-            folder,
+            _folder: folder,
             randoms: AtomicU64::new(0),
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -53,6 +53,7 @@ fn failure(data: &Path, arguments: &[&str]) -> (i32, Value) {
 /// A server, ended when dropped.
 struct Server {
     child: Child,
+    stdout: BufReader<ChildStdout>,
     first_line: String,
 }
 
@@ -65,9 +66,13 @@ impl Server {
             .spawn()
             .unwrap();
         let mut first_line = String::new();
-        let mut stdout = BufReader::new(child.stdout.as_mut().unwrap());
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut first_line).unwrap();
-        Self { child, first_line }
+        Self {
+            child,
+            stdout,
+            first_line,
+        }
     }
 
     fn ready(&self) -> Value {
@@ -81,7 +86,7 @@ impl Server {
     }
 
     /// Asks politely, and returns the exit code and how long it took.
-    fn terminate(mut self, signal: &str) -> (Option<i32>, Duration) {
+    fn terminate(&mut self, signal: &str) -> (Option<i32>, Duration) {
         let start = Instant::now();
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().unwrap();
@@ -111,7 +116,7 @@ fn get(address: &str, path: &str) -> String {
 fn it_says_where_it_listens_and_gives_a_token_the_first_time() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("new/data");
-    let server = Server::start(&data, &["--json"]);
+    let mut server = Server::start(&data, &["--json"]);
     let ready = server.ready();
     let token = ready["token"].as_str().unwrap();
     assert!(token.parse::<protocol::api::EnrolmentToken>().is_ok());
@@ -126,7 +131,7 @@ fn it_says_where_it_listens_and_gives_a_token_the_first_time() {
     assert_eq!(code, Some(0));
     assert!(time < Duration::from_secs(10));
 
-    let server = Server::start(&data, &["--json"]);
+    let mut server = Server::start(&data, &["--json"]);
     let ready = server.ready();
     assert_eq!(ready.as_object().unwrap().len(), 1, "{ready}");
     assert_eq!(server.terminate("-INT").0, Some(0));
@@ -142,10 +147,9 @@ fn people_are_given_the_line_to_copy() {
         .unwrap()
         .trim_end()
         .to_owned();
-    let mut stdout = server.child.stdout.take().unwrap();
     assert_eq!(server.terminate("-TERM").0, Some(0));
     let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
+    server.stdout.read_to_string(&mut rest).unwrap();
     let token = rest.lines().next().unwrap().rsplit(' ').next().unwrap();
     assert_eq!(
         rest.lines().nth(1),
@@ -186,7 +190,7 @@ fn tokens_are_made_listed_and_revoked_while_it_runs() {
 #[test]
 fn a_second_server_is_refused_and_health_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path(), &["--json"]);
+    let mut server = Server::start(folder.path(), &["--json"]);
     let address = server.address();
     let ready = answer(
         folder.path(),

@@ -54,18 +54,37 @@ pub(crate) fn upgrade(
     path: &Path,
     migrations: &[&str],
 ) -> Result<(), OpenError> {
+    let older = recognise(connection, path, migrations)?;
+    replica::ready(connection).map_err(|error| OpenError::new(path, error))?;
+    if older {
+        migrate(connection, path, migrations)
+    } else {
+        Ok(())
+    }
+}
+
+/// Returns whether the file is a replica of an older schema. One transaction holds the lock for all that is read.
+fn recognise(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &[&str],
+) -> Result<bool, OpenError> {
     let failed = |error| OpenError::new(path, error);
-    if application(connection).map_err(failed)? != APPLICATION {
+    let transaction = connection.transaction().map_err(failed)?;
+    if application(&transaction).map_err(failed)? != APPLICATION {
         return Err(OpenError::Damaged {
             path: path.to_owned(),
             detail: "it is not an ebb replica".to_owned(),
         });
     }
-    let older = is_older(connection, path, migrations)?;
-    replica::ready(connection).map_err(failed)?;
-    if !older {
-        return Ok(());
-    }
+    let older = is_older(&transaction, path, migrations)?;
+    // The first statement that names a table makes SQLite read the schema.
+    transaction.prepare("SELECT one FROM own").map_err(failed)?;
+    Ok(older)
+}
+
+fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
+    let failed = |error| OpenError::new(path, error);
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
