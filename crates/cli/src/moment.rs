@@ -84,6 +84,15 @@ pub(crate) fn read(text: &str, now: &Zoned, future: bool) -> Result<At, InvalidM
     }
 }
 
+/// Where a clock time lies, seen from another moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Before it.
+    Before,
+    /// As near to it as can be.
+    Near,
+}
+
 /// Which end of a day a bound means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
@@ -188,6 +197,33 @@ pub(crate) fn clock(text: &str) -> Option<Time> {
         ("", Some(Ok(time))) => Some(time),
         _ => None,
     }
+}
+
+/// Reads a clock time of a field of an entry: the reading before `limit` that is the latest, or the one nearest to it.
+///
+/// # Errors
+/// [`InvalidMoment`] if a change of the clocks skips or repeats it.
+pub(crate) fn place(time: Time, limit: &Zoned, place: Place) -> Result<At, InvalidMoment> {
+    if place == Place::Before {
+        return latest(time, limit);
+    }
+    let today = limit.date();
+    let days = [
+        today.saturating_sub(1.day()),
+        today,
+        today.saturating_add(1.day()),
+    ];
+    let distance = |date: &Date| {
+        let there = date.to_datetime(time).to_zoned(limit.time_zone().clone());
+        there.map_or(SignedDuration::MAX, |there| {
+            there.duration_since(limit).abs()
+        })
+    };
+    let nearest = days.into_iter().min_by_key(distance).unwrap_or(today);
+    Ok(At::from_civil(
+        nearest.to_datetime(time),
+        limit.time_zone(),
+    )?)
 }
 
 /// Gives a time that was typed with an offset the name of the device's zone, if that is the offset there.

@@ -120,38 +120,36 @@ struct Read {
 }
 
 impl Home {
-    /// Joins a journal by an invite link, and syncs for the first time.
+    /// Joins a journal by an invite link, and syncs for the first time. The device is called `name`; without one, what the
+    /// link suggests; without that, `fallback`.
     ///
     /// # Errors
     /// [`JoinError`].
     pub async fn join(
         &self,
         link: &str,
-        device: &str,
+        name: Option<&str>,
+        fallback: &str,
         progress: &dyn Progress,
     ) -> Result<(Journal, Joined), JoinError> {
         let link: InviteLink = link.parse()?;
         let invite = link.secret.key_pair();
-        let name = home::label(&link.journal);
-        let dir = self.journals_dir().join(&name);
+        let label = home::label(&link.journal);
+        let dir = self.journals_dir().join(&label);
         if dir.exists() {
             return Err(JoinError::Exists);
         }
         let unfinished: String = invite.key_id().to_string().chars().take(16).collect();
         let temporary = self
             .journals_dir()
-            .join(format!(".joining-{name}-{unfinished}"));
+            .join(format!(".joining-{label}-{unfinished}"));
         let io = |path: &Path| {
             let path = path.to_owned();
             move |source| JoinError::Write(InitError::Io { path, source })
         };
         let keys = device_keys(&temporary)?;
         let mut relay = RelayClient::new(&link.relay)?;
-        let device = link
-            .device_name
-            .as_deref()
-            .filter(|_| device.is_empty())
-            .unwrap_or(device);
+        let device = name.or(link.device_name.as_deref()).unwrap_or(fallback);
         let read = match append_join(&mut relay, &link, &invite, &keys, device).await {
             Ok(read) => read,
             Err(error) => {

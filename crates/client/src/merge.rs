@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use journal::batch::{self, Authors, Batch};
+use journal::batch::{self, Authors, Batch, BatchPart};
 use journal::change::Tip;
 use journal::document::{Document, MergeError};
 use journal::{Actor, DocumentId};
@@ -208,7 +208,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Merges the batch of one envelope, and returns the number of its changes.
+    /// Merges the batch of one envelope, and returns the number of its changes of entries.
     fn merge(
         &mut self,
         writer: &Writer<'_>,
@@ -220,7 +220,11 @@ impl<'a> Documents<'a> {
         if role != Role::Owner && batch.documents.contains_key(&DocumentId::Profile) {
             return Err(Obstacle::Profile);
         }
-        let changes = batch.counts().changes;
+        let entries = batch
+            .documents
+            .values()
+            .filter(|part| part.document() != DocumentId::Profile);
+        let changes: usize = entries.map(BatchPart::len).sum();
         for (id, part) in &batch.documents {
             let open = self.open(writer, *id)?;
             let merged = open

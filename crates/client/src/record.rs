@@ -241,7 +241,8 @@ fn require_writer(reader: &Reader<'_>) -> Result<(), RecordError> {
     }
 }
 
-/// Stores an own change: as a part of its document, as one action to be sealed, and as the chain's last there.
+/// Stores an own change: as a part of its document, as an action to be sealed, and as the chain's last there. A change
+/// of the profile is no action that people count.
 pub(crate) fn store_change(
     writer: &mut Writer<'_>,
     document: DocumentId,
@@ -249,7 +250,8 @@ pub(crate) fn store_change(
     change: &NewChange,
 ) -> Result<(), StoreError> {
     let tip = stored_tip(&change.tip);
-    writer.record(&document.to_string(), chain, &change.bytes, &tip, 1)?;
+    let actions = u32::from(document != DocumentId::Profile);
+    writer.record(&document.to_string(), chain, &change.bytes, &tip, actions)?;
     Ok(())
 }
 

@@ -155,7 +155,7 @@ impl Journal {
                 RelayStatus {
                     url: url.clone(),
                     home: place == 0,
-                    last_sync: state.and_then(|state| instant(state.last_sync_ms?)),
+                    last_sync: state.and_then(|state| instant(self.last_sync_ms(state)?)),
                     last_error: state.and_then(|state| state.last_error.clone()),
                     quota_used: quota.map(|quota| quota.used),
                     quota_limit: quota.map(|quota| quota.limit),
@@ -198,7 +198,7 @@ impl Journal {
         let relays = self.replica.read(|reader| reader.relays())?;
         Ok(relays
             .iter()
-            .filter_map(|relay| instant(relay.last_sync_ms?))
+            .filter_map(|relay| instant(self.last_sync_ms(relay)?))
             .max())
     }
 }

@@ -150,7 +150,7 @@ impl Journal {
     /// # Errors
     /// [`SyncError`]: the first relay's, if any could not be synced with.
     pub async fn sync(&mut self, progress: &dyn Progress) -> Result<SyncReport, SyncError> {
-        let _lock = self.lock().await?;
+        let lock = self.lock().await?;
         let path = self.path();
         let relays = self
             .replica
@@ -182,12 +182,38 @@ impl Journal {
         match failure {
             Some(error) => Err(error),
             None if suspicious => Err(SyncError::Suspicious(Box::new(report))),
-            None => Ok(report),
+            None => {
+                // Not worth a durable commit: the time of a sync that changed nothing is the lock file's.
+                lock.set_modified(std::time::SystemTime::now())
+                    .map_err(|source| SyncError::Lock {
+                        path: self.lock_path(),
+                        source,
+                    })?;
+                Ok(report)
+            }
         }
     }
 
+    fn lock_path(&self) -> PathBuf {
+        self.dir.join("sync.lock")
+    }
+
+    /// Returns when a relay was last synced with, in milliseconds since the Unix epoch: as its state says, or later if
+    /// syncs that changed nothing have succeeded since.
+    pub(crate) fn last_sync_ms(&self, relay: &RelayState) -> Option<i64> {
+        let stored = relay.last_sync_ms?;
+        if relay.last_error.is_some() {
+            return Some(stored);
+        }
+        let modified = std::fs::metadata(self.lock_path())
+            .and_then(|file| file.modified())
+            .ok()?;
+        let modified = jiff::Timestamp::try_from(modified).ok()?.as_millisecond();
+        Some(stored.max(modified))
+    }
+
     async fn lock(&self) -> Result<File, SyncError> {
-        let path = self.dir.join("sync.lock");
+        let path = self.lock_path();
         let io = |source| SyncError::Lock {
             path: path.clone(),
             source,
@@ -231,11 +257,14 @@ impl Journal {
 
     fn note_failure(&mut self, origin: &str, error: &SyncError) -> Result<(), StoreError> {
         let words = error.to_string();
+        let before = self.replica.read(|reader| reader.relay(origin))?;
+        let last_sync_ms = before.as_ref().and_then(|relay| self.last_sync_ms(relay));
         self.replica.write(|writer| {
             let mut state = writer
                 .relay(origin)?
                 .unwrap_or_else(|| RelayState::new(origin));
             state.last_error = Some(words);
+            state.last_sync_ms = last_sync_ms;
             writer.put_relay(&state)
         })
     }
@@ -568,6 +597,10 @@ impl<'a> Driver<'a> {
             last_error: None,
             quota: self.quota,
         };
+        let known = self.replica.read(|reader| reader.relay(&self.origin))?;
+        if known.is_some_and(|known| is_same(&known, &state)) {
+            return Ok(());
+        }
         Ok(self.replica.write(|writer| writer.put_relay(&state))?)
     }
 
@@ -605,6 +638,15 @@ impl<'a> Driver<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns whether two states of a relay differ in nothing but the time of the sync.
+fn is_same(known: &RelayState, now: &RelayState) -> bool {
+    known.last_sync_ms.is_some()
+        && RelayState {
+            last_sync_ms: known.last_sync_ms,
+            ..now.clone()
+        } == *known
 }
 
 /// Why own envelopes were not stored.

@@ -13,7 +13,7 @@ mod merge;
 mod past;
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::OpId;
 use automerge::{ActorId, Automerge, ReadDoc, SaveOptions};
@@ -209,6 +209,16 @@ impl Document {
         item::items(&self.inner, self.id)
     }
 
+    /// Returns those of the items that have these keys, ordered by key.
+    pub fn items_of(&self, keys: &BTreeSet<String>) -> Vec<Item> {
+        // Reading all of a month takes as long as reading a good part of it one by one.
+        if keys.len() < 100 {
+            return keys.iter().filter_map(|key| self.item(key)).collect();
+        }
+        let items = self.items().into_iter();
+        items.filter(|item| keys.contains(&item.key)).collect()
+    }
+
     /// Returns who wrote what in an item, in an order that follows causes and is the same on every replica: oldest
     /// first. Empty if there is none of that key.
     pub fn history(&self, key: &str) -> Vec<Revision> {
@@ -267,7 +277,7 @@ fn pending<'a>(edits: &Edits<'a>, claims: &[item::Claims]) -> Result<Edits<'a>, 
         }
     });
     let names = claims.iter().flat_map(BTreeMap::keys).map(String::as_str);
-    let after = names.chain(edits.keys().copied()).collect::<std::collections::BTreeSet<_>>();
+    let after = names.chain(edits.keys().copied()).collect::<BTreeSet<_>>();
     if after.len() > limits::MAX_FIELDS {
         return Err(InvalidItem::TooManyFields);
     }

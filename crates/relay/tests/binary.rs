@@ -1,4 +1,5 @@
 //! The `ebb-relay` binary as scripts see it: what it prints, its exit codes, and how it ends.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

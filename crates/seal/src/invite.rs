@@ -1,7 +1,7 @@
 //! Invites: the link that lets one device join, with no inviter online.
 //!
-//! `<relay origin>/join/<journal>#<secret>` or `…#<secret>.<name>`, each part in unpadded base64url; the name is the one
-//! that the inviter suggests for the device. What is secret is in the URL fragment, which clients never send to a server. Whoever has an open link, and the relay's data of that time, can read everything up to then.
+//! `<relay origin>/join/<journal>#<secret>` or `…#<name>.<secret>`, each part in unpadded base64url; the name is the one
+//! that the inviter suggests for the device. The secret comes last, so that a link cut short never works. What is secret is in the URL fragment, which clients never send to a server. Whoever has an open link, and the relay's data of that time, can read everything up to then.
 
 use std::fmt;
 use std::str::FromStr;
@@ -52,12 +52,11 @@ impl InviteLink {
     pub fn reveal(&self) -> String {
         let journal = BASE64URL_NOPAD.encode(&self.journal.0);
         let secret = BASE64URL_NOPAD.encode(self.secret.0.reveal());
-        let mut link = format!("{}/join/{journal}#{secret}", self.relay);
-        if let Some(name) = &self.device_name {
-            link.push('.');
-            link.push_str(&BASE64URL_NOPAD.encode(name.as_bytes()));
+        let (relay, name) = (&self.relay, self.device_name.as_deref());
+        match name.map(|name| BASE64URL_NOPAD.encode(name.as_bytes())) {
+            Some(name) => format!("{relay}/join/{journal}#{name}.{secret}"),
+            None => format!("{relay}/join/{journal}#{secret}"),
         }
-        link
     }
 }
 
@@ -67,7 +66,7 @@ impl FromStr for InviteLink {
     fn from_str(text: &str) -> Result<Self, InvalidLink> {
         let (address, fragment) = text.trim().split_once('#').ok_or(InvalidLink)?;
         let (secret, name) = match fragment.split_once('.') {
-            Some((secret, name)) => (secret, Some(device_name(name)?)),
+            Some((name, secret)) => (secret, Some(device_name(name)?)),
             None => (fragment, None),
         };
         let (relay, journal) = address.split_once("/join/").ok_or(InvalidLink)?;

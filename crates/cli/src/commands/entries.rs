@@ -32,7 +32,11 @@ impl Answer for Told {
             .became
             .map(|became| format!("{became}: "))
             .unwrap_or_default();
-        let (words, when) = (words(&self.view), when(&self.view, &self.now));
+        let words = match self.became {
+            Some(_) => journal::words::words(&self.view.entry),
+            None => words(&self.view),
+        };
+        let when = when(&self.view, &self.now);
         text.ink(&self.view.short_id, Ink::Dim)
             .say("  ")
             .say(&became);

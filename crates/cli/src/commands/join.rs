@@ -74,9 +74,9 @@ pub(super) fn join(join: &arguments::Join, session: &Session) -> Outcome<Box<dyn
     };
     let home = session.home()?;
     // The link may name the device; this computer's name is for when neither does.
-    let named = join.name.clone().unwrap_or_else(|| session.device_name());
+    let (name, fallback) = (join.name.as_deref(), session.device_name());
     let progress = session.progress("receiving");
-    let joined = session.wait(home.join(link.trim(), &named, progress.as_ref()))?;
+    let joined = session.wait(home.join(link.trim(), name, &fallback, progress.as_ref()))?;
     drop(progress);
     let (journal, joined) = joined?;
     let Joined {

@@ -13,9 +13,12 @@ use super::session::{self, Session};
 use crate::arguments::{Typed, example};
 use crate::error::{CommandError, Exit, Outcome};
 use crate::failure;
-use crate::moment::{self, InvalidMoment};
+use crate::moment::{self, InvalidMoment, Place};
 use crate::output::{Answer, Terminal, warn};
 use crate::prompt;
+
+/// The kind whose clock times are read together.
+const NIGHT: &str = "sleep";
 
 /// The fields of a night that say when it ended, the later one first.
 const NIGHT_ENDS: [&str; 2] = ["out_of_bed", "final_wake"];
@@ -85,7 +88,8 @@ fn draft(typed: &Typed, now: &Zoned, terminal: &Terminal) -> Outcome<Draft> {
     Ok(draft)
 }
 
-/// Reads the text of a field; `-` as a note is stdin.
+/// Reads the text of a field; `-` as a note is stdin. Clock times are placed by `now`: those of a night before it, others
+/// near it.
 pub(super) fn read_field(kind: &str, name: &str, text: &str, now: &Zoned) -> Outcome<Fields> {
     let invalid = |error| failure::invalid(&error, kind);
     let field = journal::kind::kind(kind).and_then(|kind| kind.field(name));
@@ -95,7 +99,16 @@ pub(super) fn read_field(kind: &str, name: &str, text: &str, now: &Zoned) -> Out
             flag,
             ..
         }) if !text.trim().is_empty() => {
-            let at = moment::read(text, now, true).map_err(|error| {
+            let place = if kind == NIGHT {
+                Place::Before
+            } else {
+                Place::Near
+            };
+            let at = match moment::clock(text) {
+                Some(time) => moment::place(time, now, place),
+                None => moment::read(text, now, true),
+            };
+            let at = at.map_err(|error| {
                 let error = failure::moment(error, &format!("ebb {kind} --{flag}"));
                 CommandError {
                     message: format!("{name}: {}", error.message),
@@ -117,7 +130,7 @@ fn night(typed: &Typed, kind: &str, now: &Zoned) -> Outcome<Fields> {
     let times: Vec<(&str, Time)> = typed
         .fields
         .iter()
-        .filter(|_| kind == "sleep")
+        .filter(|_| kind == NIGHT)
         .filter_map(|(name, text)| Some((*name, moment::clock(text)?)))
         .filter(|(name, _)| {
             let field = journal::kind::kind(kind).and_then(|kind| kind.field(name));

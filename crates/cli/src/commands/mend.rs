@@ -8,7 +8,7 @@ use super::entries::Told;
 use super::log::{read_at, read_field};
 use super::session::Session;
 use crate::arguments::Typed;
-use crate::error::{CommandError, Outcome};
+use crate::error::{CommandError, Exit, Outcome};
 use crate::failure;
 use crate::output::{Answer, Form, Text, talk};
 
@@ -58,12 +58,21 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
     }
     let view = journal
         .edit(id, &patch)
-        .map_err(|error| failure::record(error, &kind, &now))?;
+        .map_err(|error| rehinted(failure::record(error, &kind, &now), id))?;
     Ok(Box::new(Told {
         view,
         now,
         became: None,
     }))
+}
+
+/// Hints at correcting this entry, where the error would hint at logging another.
+fn rehinted(error: CommandError, id: &str) -> CommandError {
+    if error.exit != Exit::Usage || error.kind == "invalid-time" {
+        return error;
+    }
+    let hints = vec![format!("ebb show {id}"), "ebb edit --help".to_owned()];
+    CommandError { hints, ..error }
 }
 
 /// Returns the time before which the clock times of an entry lie: some hours after it, but not ahead of now.

@@ -90,12 +90,12 @@ pub(super) fn relay(command: &Relay, session: &Session) -> Outcome<Box<dyn Answe
     let done = match command {
         Relay::List => None,
         Relay::Add { url, token } => {
-            let (url, token) = (address(url)?, session.token(token)?);
+            let (url, token) = (address(url, "ebb relay add")?, session.token(token)?);
             session.wait(journal.add_relay(&url, token.as_deref()))??;
             Some(("added", url))
         }
         Relay::Remove { url } => {
-            let url = address(url)?;
+            let url = address(url, "ebb relay remove")?;
             session.wait(journal.remove_relay(&url))??;
             Some(("removed", url))
         }
@@ -104,11 +104,12 @@ pub(super) fn relay(command: &Relay, session: &Session) -> Outcome<Box<dyn Answe
     Ok(Box::new(Relays { relays, done }))
 }
 
-/// Brings a relay's address into its one form: scheme and host in lower case, no closing slash, no default port.
+/// Brings a relay's address into its one form: scheme and host in lower case, no closing slash, no default port. `command`
+/// is the line up to the address, for hints.
 ///
 /// # Errors
 /// [`CommandError`] if it is no `http` or `https` address of a host alone.
-pub(super) fn address(typed: &str) -> Outcome<String> {
+pub(super) fn address(typed: &str, command: &str) -> Outcome<String> {
     let url = typed.trim().to_ascii_lowercase();
     let url = url.trim_end_matches('/');
     let refused = |why: &str| {
@@ -118,7 +119,7 @@ pub(super) fn address(typed: &str) -> Outcome<String> {
             Exit::Usage,
             format!("that is not the address of a relay: {why}"),
         )
-        .hint("https://relay.example")
+        .hint(format!("{command} https://relay.example"))
     };
     let (scheme, host) = url
         .split_once("://")
@@ -156,7 +157,11 @@ mod tests {
             ("http://127.0.0.1:8787//", "http://127.0.0.1:8787"),
             ("http://[::1]:80", "http://[::1]"),
         ] {
-            assert_eq!(address(typed).unwrap(), expected, "{typed}");
+            assert_eq!(
+                address(typed, "ebb relay add").unwrap(),
+                expected,
+                "{typed}"
+            );
         }
     }
 
@@ -171,7 +176,7 @@ mod tests {
             "https://u:secret@x",
             "https://sécret",
         ] {
-            let error = address(typed).unwrap_err();
+            let error = address(typed, "ebb relay add").unwrap_err();
             assert_eq!(error.exit, Exit::Usage);
             assert!(!error.to_string().contains("cret"), "{error}");
         }

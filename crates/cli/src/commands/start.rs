@@ -78,7 +78,11 @@ pub(super) fn init(init: &arguments::Init, session: &Session) -> Outcome<Box<dyn
     if !home.journals()?.is_empty() {
         return Err(client::InitError::Exists.into());
     }
-    let relay = init.relay.as_deref().map(address).transpose()?;
+    let relay = init
+        .relay
+        .as_deref()
+        .map(|typed| address(typed, "ebb init --relay"));
+    let relay = relay.transpose()?;
     let token = session.token(&init.token)?;
     let asked = || {
         let question = format!("Your name, as others will see it? [{NO_NAME}]");

@@ -82,9 +82,13 @@ pub(super) fn maps(document: &Automerge, key: &str) -> Vec<Map> {
 /// Returns the values that stand in a map.
 pub(super) fn claims(document: &Automerge, map: &Map) -> Claims {
     let mut claims = Claims::new();
-    let fields = document.map_range(&map.id, ..).map(|field| field.key.into_owned());
-    for field in fields.collect::<Vec<_>>() {
-        for (value, id) in document.get_all(&map.id, field.as_str()).unwrap_or_default() {
+    for field in document.map_range(&map.id, ..) {
+        let all = if field.conflict {
+            document.get_all(&map.id, field.key.as_ref()).unwrap_or_default()
+        } else {
+            vec![(field.value.clone().into(), field.id())]
+        };
+        let all = all.into_iter().filter_map(|(value, id)| {
             let value = match value {
                 automerge::Value::Object(ObjType::List) => list(document, &id),
                 automerge::Value::Object(_) => None,
@@ -92,10 +96,9 @@ pub(super) fn claims(document: &Automerge, map: &Map) -> Claims {
                     scalar(value.into_owned().into()).map(Value::Scalar)
                 }
             };
-            if let (Some(value), Some(by)) = (value, operation(&id)) {
-                claims.entry(field.clone()).or_default().push((by, value));
-            }
-        }
+            Some((operation(&id)?, value?))
+        });
+        claims.insert(field.key.into_owned(), all.collect());
     }
     claims
 }

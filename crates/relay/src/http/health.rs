@@ -76,10 +76,6 @@ mod tests {
         };
         let answer = bench.post(&owner, &journal.path("sync"), &request).await;
         assert_eq!(answer.message::<SyncAnswer>().envelopes, []);
-
-        bench.store.disturb("PRAGMA query_only = OFF").await;
-        let appended: Appended = bench.post(&owner, &path, &append).await.message();
-        assert_eq!((appended.refused.len(), appended.heads.0.len()), (0, 1));
     }
 
     #[tokio::test]
