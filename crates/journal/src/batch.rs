@@ -158,7 +158,8 @@ impl BatchPart {
 }
 
 fn slice<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
-    all.get(range.start as usize..range.end as usize).unwrap_or_default()
+    all.get(range.start as usize..range.end as usize)
+        .unwrap_or_default()
 }
 
 /// What the documents of a batch have in common. Values that occur again and again are kept once.
@@ -207,10 +208,21 @@ pub(crate) struct PartStep {
 
 #[derive(Clone, Debug)]
 pub(crate) enum StepKind {
-    Make { key: u32 },
-    Select { item: OpRef },
-    Set { field: u32, value: u32, replaces: Range<u32> },
-    Remove { field: u32, replaces: Range<u32> },
+    Make {
+        key: u32,
+    },
+    Select {
+        item: OpRef,
+    },
+    Set {
+        field: u32,
+        value: u32,
+        replaces: Range<u32>,
+    },
+    Remove {
+        field: u32,
+        replaces: Range<u32>,
+    },
 }
 
 /// Returns the number a document has in a batch. Numbers ascend as the documents do.
@@ -224,7 +236,9 @@ fn code(document: DocumentId) -> u64 {
 }
 
 fn document(code: u64) -> Option<DocumentId> {
-    let Some(months) = code.checked_sub(1) else { return Some(DocumentId::Profile) };
+    let Some(months) = code.checked_sub(1) else {
+        return Some(DocumentId::Profile);
+    };
     let year = i16::try_from(months / 12).ok()?.checked_add(2000)?;
     let month = i8::try_from(months % 12).ok()? + 1;
     DocumentId::month(year, month).ok()

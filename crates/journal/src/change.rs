@@ -70,8 +70,15 @@ pub struct NewChange {
 
 impl NewChange {
     pub(crate) fn of(change: &automerge::Change) -> Self {
-        let tip = Tip { seq: change.seq(), max_op: change.max_op(), hash: change.hash().into() };
-        Self { bytes: change.raw_bytes().to_vec(), tip }
+        let tip = Tip {
+            seq: change.seq(),
+            max_op: change.max_op(),
+            hash: change.hash().into(),
+        };
+        Self {
+            bytes: change.raw_bytes().to_vec(),
+            tip,
+        }
     }
 }
 
@@ -79,7 +86,10 @@ impl NewChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidItem {
     /// A key is empty, longer than [`limits::MAX_KEY`], or has other characters than `a-z 0-9 : _ -`.
-    #[error("an item's key is not 1 to {} characters of a-z, 0-9, ':', '_' and '-'", limits::MAX_KEY)]
+    #[error(
+        "an item's key is not 1 to {} characters of a-z, 0-9, ':', '_' and '-'",
+        limits::MAX_KEY
+    )]
     Key,
     /// A field's name is empty or longer than [`limits::MAX_NAME`].
     #[error("a field's name is not 1 to {} bytes", limits::MAX_NAME)]
@@ -168,7 +178,11 @@ fn check_change(time: i64, items: &[(&str, &Fields)]) -> Result<(), CreateError>
         size.bytes += key.len();
         check_fields(fields, &mut size)?;
     }
-    if size.fits() { Ok(()) } else { Err(CreateError::TooLarge) }
+    if size.fits() {
+        Ok(())
+    } else {
+        Err(CreateError::TooLarge)
+    }
 }
 
 /// How much a change holds: what the limits of a change and of a batch count.
@@ -192,10 +206,14 @@ impl Size {
 
     pub(crate) fn of(value: &Value) -> Self {
         match value {
-            Value::Scalar(scalar) => Self { operations: 1, bytes: text_len(scalar) },
-            Value::List(scalars) => {
-                Self { operations: 1 + scalars.len(), bytes: scalars.iter().map(text_len).sum() }
-            }
+            Value::Scalar(scalar) => Self {
+                operations: 1,
+                bytes: text_len(scalar),
+            },
+            Value::List(scalars) => Self {
+                operations: 1 + scalars.len(),
+                bytes: scalars.iter().map(text_len).sum(),
+            },
         }
     }
 }
@@ -234,7 +252,11 @@ pub(crate) fn check_key(key: &str) -> Result<(), InvalidItem> {
 
 pub(crate) fn check_name(name: &str) -> Result<(), InvalidItem> {
     let fits = (1..=limits::MAX_NAME).contains(&name.len());
-    if fits { Ok(()) } else { Err(InvalidItem::FieldName) }
+    if fits {
+        Ok(())
+    } else {
+        Err(InvalidItem::FieldName)
+    }
 }
 
 pub(crate) fn check_value(value: &Value) -> Result<(), InvalidItem> {

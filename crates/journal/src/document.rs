@@ -73,7 +73,10 @@ pub struct Document {
 impl Document {
     /// Returns the document without any change.
     pub fn empty(id: DocumentId) -> Self {
-        Self { id, inner: Automerge::new() }
+        Self {
+            id,
+            inner: Automerge::new(),
+        }
     }
 
     /// Loads a document from the parts that this replica stored: what [`Document::save`] gave, if it did, and raw
@@ -90,8 +93,10 @@ impl Document {
         for change in changes {
             bytes.extend_from_slice(change);
         }
-        let inner = Automerge::load(&bytes)
-            .map_err(|source| DamagedDocument { id, source: Some(source) })?;
+        let inner = Automerge::load(&bytes).map_err(|source| DamagedDocument {
+            id,
+            source: Some(source),
+        })?;
         if inner.get_missing_deps(&[]).is_empty() {
             Ok(Self { id, inner })
         } else {
@@ -111,15 +116,25 @@ impl Document {
 
     /// Returns the hashes of the changes that no other depends on, ascending. Equal heads mean equal documents.
     pub fn heads(&self) -> Vec<ChangeHash> {
-        self.inner.get_heads().into_iter().map(ChangeHash::from).collect()
+        self.inner
+            .get_heads()
+            .into_iter()
+            .map(ChangeHash::from)
+            .collect()
     }
 
     /// Returns the last change of every chain that wrote here.
     pub fn tips(&self) -> BTreeMap<Actor, Tip> {
         let mut tips = BTreeMap::new();
         for change in self.inner.get_changes_meta(&[]) {
-            let tip = Tip { seq: change.seq, max_op: change.max_op, hash: change.hash.into() };
-            let Ok(author) = actor(&change.actor) else { continue };
+            let tip = Tip {
+                seq: change.seq,
+                max_op: change.max_op,
+                hash: change.hash.into(),
+            };
+            let Ok(author) = actor(&change.actor) else {
+                continue;
+            };
             let last = tips.entry(author).or_insert(tip);
             if last.seq < tip.seq {
                 *last = tip;
@@ -160,7 +175,9 @@ impl Document {
         }
         let change = operations.finish(seq, time, self.inner.get_heads());
         let mut edited = self.inner.clone();
-        edited.apply_changes([change.clone()]).map_err(|_| UpdateError::Refused)?;
+        edited
+            .apply_changes([change.clone()])
+            .map_err(|_| UpdateError::Refused)?;
         self.inner = edited;
         Ok(Some(NewChange::of(&change)))
     }
@@ -175,7 +192,10 @@ impl Document {
     ) -> Result<(), UpdateError> {
         let maps = item::maps(&self.inner, key);
         let last = maps.len().checked_sub(1).ok_or(UpdateError::NoSuchItem)?;
-        let claims = maps.iter().map(|map| item::claims(&self.inner, map)).collect::<Vec<_>>();
+        let claims = maps
+            .iter()
+            .map(|map| item::claims(&self.inner, map))
+            .collect::<Vec<_>>();
         let pending = pending(edits, &claims)?;
         for (index, (map, own)) in maps.iter().zip(&claims).enumerate() {
             let mut turned = false;
@@ -285,5 +305,8 @@ fn pending<'a>(edits: &Edits<'a>, claims: &[item::Claims]) -> Result<Edits<'a>, 
 }
 
 fn save(document: &Automerge) -> Vec<u8> {
-    document.save_with_options(SaveOptions { deflate: true, retain_orphans: false })
+    document.save_with_options(SaveOptions {
+        deflate: true,
+        retain_orphans: false,
+    })
 }

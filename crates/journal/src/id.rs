@@ -56,7 +56,11 @@ impl FromStr for EntryId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let uuid = Uuid::try_parse(text).map_err(|_| InvalidEntryId)?;
         let id = Self::from_bytes(uuid.into_bytes())?;
-        if id.to_string() == text { Ok(id) } else { Err(InvalidEntryId) }
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(InvalidEntryId)
+        }
     }
 }
 
@@ -141,6 +145,10 @@ impl FromStr for DocumentId {
             year.parse().map_err(|_| InvalidDocumentId)?,
             month.parse().map_err(|_| InvalidDocumentId)?,
         )?;
-        if id.to_string() == text { Ok(id) } else { Err(InvalidDocumentId) }
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(InvalidDocumentId)
+        }
     }
 }

@@ -79,8 +79,14 @@ impl<'a> Reader<'a> {
     /// Reads a count of things that take at least `each` bytes of what is left.
     pub(super) fn count(&mut self, each: usize) -> Result<usize, BatchError> {
         let count = usize::try_from(self.varint()?).map_err(|_| BatchError::Truncated)?;
-        let enough = count.checked_mul(each).is_some_and(|bytes| bytes <= self.0.len());
-        if enough { Ok(count) } else { Err(BatchError::Truncated) }
+        let enough = count
+            .checked_mul(each)
+            .is_some_and(|bytes| bytes <= self.0.len());
+        if enough {
+            Ok(count)
+        } else {
+            Err(BatchError::Truncated)
+        }
     }
 
     /// Reads a length and that many bytes.
@@ -98,7 +104,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn end(self) -> Result<(), BatchError> {
-        if self.0.is_empty() { Ok(()) } else { Err(BatchError::Leftover) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(BatchError::Leftover)
+        }
     }
 }
 
@@ -112,8 +122,14 @@ pub(super) fn put_ids(out: &mut Vec<u8>, ids: &[EntryId]) {
         deltas.push(zigzag(ms - last.unwrap_or(ms)));
         last = Some(ms);
     }
-    let width = deltas.iter().max().map_or(0, |most| 8 - most.leading_zeros() as usize / 8);
-    put_varint(&mut times, ids.first().map_or(0, |id| id.unix_ms().unsigned_abs()));
+    let width = deltas
+        .iter()
+        .max()
+        .map_or(0, |most| 8 - most.leading_zeros() as usize / 8);
+    put_varint(
+        &mut times,
+        ids.first().map_or(0, |id| id.unix_ms().unsigned_abs()),
+    );
     times.push(width as u8);
     for plane in 0..width {
         times.extend(deltas.iter().map(|delta| (delta >> (8 * plane)) as u8));
@@ -160,9 +176,19 @@ impl<'a> Ids<'a> {
             return Err(BatchError::Number);
         }
         let len = bits.0.len() * 8 / RANDOM_BITS;
-        let planes = (0..width).map(|_| times.take(len)).collect::<Result<_, _>>()?;
+        let planes = (0..width)
+            .map(|_| times.take(len))
+            .collect::<Result<_, _>>()?;
         times.end()?;
-        Ok(Self { last: first, planes, bits, held: 0, count: 0, index: 0, len })
+        Ok(Self {
+            last: first,
+            planes,
+            bits,
+            held: 0,
+            count: 0,
+            index: 0,
+            len,
+        })
     }
 
     pub(super) fn next(&mut self) -> Result<EntryId, BatchError> {

@@ -122,7 +122,10 @@ impl Actors {
             }
             list.push(actor);
         }
-        Ok(Self { list, authors: authors as usize })
+        Ok(Self {
+            list,
+            authors: authors as usize,
+        })
     }
 
     fn any(&self, index: u64) -> Result<Actor, BatchError> {
@@ -131,7 +134,11 @@ impl Actors {
     }
 
     fn author(&self, index: u64) -> Result<Actor, BatchError> {
-        if index < self.authors as u64 { self.any(index) } else { Err(BatchError::Number) }
+        if index < self.authors as u64 {
+            self.any(index)
+        } else {
+            Err(BatchError::Number)
+        }
     }
 }
 
@@ -171,7 +178,10 @@ fn read_headers(input: &mut Reader<'_>) -> Result<Vec<Header>, BatchError> {
     let mut headers = Vec::new();
     let (mut next, mut references) = (0_u64, 0);
     for _ in 0..count {
-        let code = input.varint()?.checked_add(next).ok_or(BatchError::Number)?;
+        let code = input
+            .varint()?
+            .checked_add(next)
+            .ok_or(BatchError::Number)?;
         let document = super::document(code).ok_or(BatchError::Number)?;
         next = code + 1;
         let changes = input.varint()?;
@@ -184,7 +194,12 @@ fn read_headers(input: &mut Reader<'_>) -> Result<Vec<Header>, BatchError> {
         }
         let outside = read_hashes(input, &mut references)?;
         let heads = read_hashes(input, &mut references)?;
-        headers.push(Header { document, changes, outside, heads });
+        headers.push(Header {
+            document,
+            changes,
+            outside,
+            heads,
+        });
     }
     Ok(headers)
 }
@@ -231,7 +246,12 @@ impl<'a> Columns<'a> {
             ids: Ids::read(input)?,
             keys: input.column()?,
             values: (0..names)
-                .map(|_| Ok(Values { column: input.column()?, known: Vec::new() }))
+                .map(|_| {
+                    Ok(Values {
+                        column: input.column()?,
+                        known: Vec::new(),
+                    })
+                })
                 .collect::<Result<_, BatchError>>()?,
         })
     }
@@ -249,7 +269,9 @@ impl<'a> Columns<'a> {
             column.end()?;
         }
         self.ids.end()?;
-        self.values.into_iter().try_for_each(|values| values.column.end())
+        self.values
+            .into_iter()
+            .try_for_each(|values| values.column.end())
     }
 }
 
@@ -429,13 +451,18 @@ impl<'a> Decoder<'a> {
         progress.size.bytes += key.len();
         self.items += 1;
         part.keys.push(key);
-        Ok(StepKind::Make { key: (part.keys.len() - 1) as u32 })
+        Ok(StepKind::Make {
+            key: (part.keys.len() - 1) as u32,
+        })
     }
 
     fn select(&mut self, progress: &mut Progress, index: u32) -> Result<StepKind, BatchError> {
         let actor = self.actors.any(self.columns.references.varint()?)?;
         let counter = self.columns.references.varint()?;
-        let item = OpRef { counter: check_counter(counter)?, actor };
+        let item = OpRef {
+            counter: check_counter(counter)?,
+            actor,
+        };
         progress.turn(index)?;
         progress.id = None;
         progress.counter = counter;
@@ -476,7 +503,11 @@ impl<'a> Decoder<'a> {
         let size = self.sizes.get(value as usize).ok_or(BatchError::Number)?;
         progress.size.operations += size.operations;
         progress.size.bytes += size.bytes;
-        Ok(StepKind::Set { field, value, replaces })
+        Ok(StepKind::Set {
+            field,
+            value,
+            replaces,
+        })
     }
 
     fn read_replaced(
@@ -511,7 +542,11 @@ impl<'a> Decoder<'a> {
 
     /// Reads which value a field is set to: an index into `values`.
     fn read_value(&mut self, field: usize, id: Option<EntryId>) -> Result<u32, BatchError> {
-        let values = self.columns.values.get_mut(field).ok_or(BatchError::Number)?;
+        let values = self
+            .columns
+            .values
+            .get_mut(field)
+            .ok_or(BatchError::Number)?;
         if let Some(known) = values.column.varint()?.checked_sub(1) {
             let known = usize::try_from(known).map_err(|_| BatchError::Number)?;
             return values.known.get(known).copied().ok_or(BatchError::Number);
@@ -531,12 +566,18 @@ impl<'a> Decoder<'a> {
             operations: self.taken.operations,
         };
         self.columns.end()?;
-        let shared = Arc::new(Shared { names: self.names, values: self.values });
+        let shared = Arc::new(Shared {
+            names: self.names,
+            values: self.values,
+        });
         for part in &mut parts {
             part.shared = Arc::clone(&shared);
         }
         let documents = parts.into_iter().map(|part| (part.document, part));
-        Ok(Batch { documents: documents.collect::<BTreeMap<_, _>>(), counts })
+        Ok(Batch {
+            documents: documents.collect::<BTreeMap<_, _>>(),
+            counts,
+        })
     }
 }
 
@@ -545,7 +586,11 @@ impl Progress {
     fn turn(&mut self, step: u32) -> Result<(), BatchError> {
         self.item = Some(step);
         self.fields.clear();
-        if self.idle { Err(BatchError::Misplaced) } else { Ok(()) }
+        if self.idle {
+            Err(BatchError::Misplaced)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -608,7 +653,10 @@ fn read_value(column: &mut Reader<'_>, id: Option<EntryId>) -> Result<Value, Bat
         }
         9 => {
             let id = id.ok_or(BatchError::Tag(9))?;
-            let ms = id.unix_ms().checked_sub(column.signed()?).ok_or(BatchError::Number)?;
+            let ms = id
+                .unix_ms()
+                .checked_sub(column.signed()?)
+                .ok_or(BatchError::Number)?;
             Ok(Value::Scalar(Scalar::Timestamp(ms)))
         }
         tag => Ok(Value::Scalar(read_scalar(column, tag)?)),

@@ -58,7 +58,11 @@ pub fn encode(changes: &[(DocumentId, &[u8])]) -> Result<Vec<u8>, EncodeError> {
             Pushed::Full => return Err(EncodeError::TooLarge),
         }
     }
-    if encoder.is_empty() { Err(EncodeError::Empty) } else { Ok(encoder.finish()) }
+    if encoder.is_empty() {
+        Err(EncodeError::Empty)
+    } else {
+        Ok(encoder.finish())
+    }
 }
 
 /// What became of a change that was pushed.
@@ -133,10 +137,17 @@ impl Encoder {
             || self.documents.len() == limits::MAX_DOCUMENTS
                 && !self.documents.contains_key(&document);
         if full {
-            return if self.is_empty() { Err(EncodeError::TooLarge) } else { Ok(Pushed::Full) };
+            return if self.is_empty() {
+                Err(EncodeError::TooLarge)
+            } else {
+                Ok(Pushed::Full)
+            };
         }
         let names = names.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        self.documents.entry(document).or_default().push(hash, change)?;
+        self.documents
+            .entry(document)
+            .or_default()
+            .push(hash, change)?;
         self.taken = taken;
         self.actors.extend(actors);
         self.names.extend(names);
@@ -186,7 +197,11 @@ impl Taken {
         }
         self.operations += whole.operations;
         self.expanded += whole.bytes;
-        if whole.fits() { Ok(()) } else { Err(EncodeError::TooLarge) }
+        if whole.fits() {
+            Ok(())
+        } else {
+            Err(EncodeError::TooLarge)
+        }
     }
 
     fn fit(&self) -> bool {
@@ -247,16 +262,28 @@ impl Part {
             return Err(EncodeError::OutOfOrder);
         }
         self.index.insert(hash, self.changes.len());
-        self.outside.extend(change.deps.iter().filter(|dep| !self.index.contains_key(*dep)));
+        self.outside.extend(
+            change
+                .deps
+                .iter()
+                .filter(|dep| !self.index.contains_key(*dep)),
+        );
         self.changes.push(change);
         Ok(())
     }
 
     /// Returns the changes on which no other depends, in order.
     fn heads(&self) -> Vec<ChangeHash> {
-        let depended = self.changes.iter().flat_map(|change| &change.deps).collect::<HashSet<_>>();
-        let mut heads =
-            self.index.iter().filter(|(hash, _)| !depended.contains(hash)).collect::<Vec<_>>();
+        let depended = self
+            .changes
+            .iter()
+            .flat_map(|change| &change.deps)
+            .collect::<HashSet<_>>();
+        let mut heads = self
+            .index
+            .iter()
+            .filter(|(hash, _)| !depended.contains(hash))
+            .collect::<Vec<_>>();
         heads.sort_unstable_by_key(|(_, index)| **index);
         heads.into_iter().map(|(hash, _)| *hash).collect()
     }
@@ -278,7 +305,10 @@ fn parse(raw: &[u8]) -> Result<(ChangeHash, Parsed), EncodeError> {
         author: actor(&expanded.actor_id)?,
         time: expanded.time,
         deps: expanded.deps.iter().map(|dep| (*dep).into()).collect(),
-        steps: steps(&expanded)?.into_iter().map(|(_, step)| step).collect(),
+        steps: steps(&expanded)?
+            .into_iter()
+            .map(|(_, step)| step)
+            .collect(),
     };
     Ok((ChangeHash(hash), parsed))
 }
@@ -292,7 +322,10 @@ struct Table<T> {
 
 impl<T: Clone + Eq + std::hash::Hash> Table<T> {
     fn new() -> Self {
-        Self { list: Vec::new(), index: HashMap::new() }
+        Self {
+            list: Vec::new(),
+            index: HashMap::new(),
+        }
     }
 
     fn index(&mut self, thing: &T) -> u64 {
@@ -400,9 +433,15 @@ impl Columns {
                 Step::Select { item: selected } => {
                     put_varint(&mut self.steps, 2);
                     self.put_reference(*selected, selected.counter);
-                    item = Item::Selected { counter: selected.counter };
+                    item = Item::Selected {
+                        counter: selected.counter,
+                    };
                 }
-                Step::Set { field, value, replaces } => {
+                Step::Set {
+                    field,
+                    value,
+                    replaces,
+                } => {
                     let kind = if replaces.is_empty() { 0 } else { 1 };
                     let column = self.put_field(field, kind);
                     self.put_replaced(replaces, &item);
@@ -421,7 +460,8 @@ impl Columns {
     fn put_field(&mut self, field: &String, kind: u64) -> usize {
         let column = self.names.index(field);
         put_varint(&mut self.steps, 3 + 3 * column + kind);
-        self.values.resize_with(self.names.list.len(), Values::default);
+        self.values
+            .resize_with(self.names.list.len(), Values::default);
         column as usize
     }
 
@@ -446,9 +486,13 @@ impl Columns {
         if self.authors > 1 {
             put_bytes(out, &self.author);
         }
-        for column in
-            [&self.times, &self.dependencies, &self.step_counts, &self.steps, &self.references]
-        {
+        for column in [
+            &self.times,
+            &self.dependencies,
+            &self.step_counts,
+            &self.steps,
+            &self.references,
+        ] {
             put_bytes(out, column);
         }
         put_ids(out, &self.ids);

@@ -34,7 +34,12 @@ pub(crate) struct Operations {
 impl Operations {
     /// Begins a change whose first operation has the counter `start`.
     pub(crate) fn new(actor: Actor, start: u64) -> Self {
-        Self { actor: ActorId::from(actor.0), start, item: ObjectId::Root, list: Vec::new() }
+        Self {
+            actor: ActorId::from(actor.0),
+            start,
+            item: ObjectId::Root,
+            list: Vec::new(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -49,7 +54,12 @@ impl Operations {
     /// Makes an item, and turns to it.
     pub(crate) fn make(&mut self, key: &str) {
         let id = self.next_id();
-        self.push(ObjectId::Root, Key::from(key), OpType::Make(ObjType::Map), none());
+        self.push(
+            ObjectId::Root,
+            Key::from(key),
+            OpType::Make(ObjType::Map),
+            none(),
+        );
         self.item = ObjectId::Id(id);
     }
 
@@ -87,7 +97,12 @@ impl Operations {
 
     /// Removes a field of the item turned to.
     pub(crate) fn remove(&mut self, field: &str, replaces: Vec<OpId>) {
-        self.push(self.item.clone(), Key::from(field), OpType::Delete, replaces.into());
+        self.push(
+            self.item.clone(),
+            Key::from(field),
+            OpType::Delete,
+            replaces.into(),
+        );
     }
 
     /// Ends the change.
@@ -117,7 +132,13 @@ impl Operations {
     }
 
     fn push(&mut self, obj: ObjectId, key: Key, action: OpType, pred: SortedVec<OpId>) {
-        self.list.push(Op { action, obj, key, pred, insert: false });
+        self.list.push(Op {
+            action,
+            obj,
+            key,
+            pred,
+            insert: false,
+        });
     }
 }
 

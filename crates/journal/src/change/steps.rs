@@ -19,7 +19,11 @@ pub(crate) enum Step {
     /// Turns to an item that an earlier change made.
     Select { item: OpRef },
     /// Sets a field of the item.
-    Set { field: String, value: Value, replaces: Vec<OpRef> },
+    Set {
+        field: String,
+        value: Value,
+        replaces: Vec<OpRef>,
+    },
     /// Removes a field of the item.
     Remove { field: String, replaces: Vec<OpRef> },
 }
@@ -74,12 +78,18 @@ pub(crate) fn steps(change: &ExpandedChange) -> Result<Vec<(u64, Step)>, NotOurs
 }
 
 pub(crate) fn actor(id: &automerge::ActorId) -> Result<Actor, NotOurs> {
-    id.to_bytes().try_into().map(Actor).map_err(|_| NotOurs::Actor)
+    id.to_bytes()
+        .try_into()
+        .map(Actor)
+        .map_err(|_| NotOurs::Actor)
 }
 
 impl OpRef {
     fn read(id: &OpId) -> Result<Self, NotOurs> {
-        Ok(Self { counter: id.counter(), actor: actor(id.actor())? })
+        Ok(Self {
+            counter: id.counter(),
+            actor: actor(id.actor())?,
+        })
     }
 }
 
@@ -99,9 +109,15 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, counter: u64, operation: &Op) -> Result<(), NotOurs> {
-        let id = OpRef { counter, actor: self.author };
-        let replaces =
-            operation.pred.iter().map(OpRef::read).collect::<Result<Vec<_>, NotOurs>>()?;
+        let id = OpRef {
+            counter,
+            actor: self.author,
+        };
+        let replaces = operation
+            .pred
+            .iter()
+            .map(OpRef::read)
+            .collect::<Result<Vec<_>, NotOurs>>()?;
         let object = match &operation.obj {
             ObjectId::Root => return self.read_item(id, operation, &replaces),
             ObjectId::Id(object) => OpRef::read(object)?,
@@ -114,17 +130,17 @@ impl Reader {
         }
     }
 
-    fn read_item(
-        &mut self,
-        id: OpRef,
-        operation: &Op,
-        replaces: &[OpRef],
-    ) -> Result<(), NotOurs> {
+    fn read_item(&mut self, id: OpRef, operation: &Op, replaces: &[OpRef]) -> Result<(), NotOurs> {
         match (&operation.action, &operation.key) {
             (OpType::Make(ObjType::Map), Key::Map(key))
                 if !operation.insert && replaces.is_empty() =>
             {
-                self.steps.push((id.counter, Step::Make { key: key.to_string() }));
+                self.steps.push((
+                    id.counter,
+                    Step::Make {
+                        key: key.to_string(),
+                    },
+                ));
                 self.turn_to(id)
             }
             _ => Err(NotOurs::Operation),
@@ -146,19 +162,27 @@ impl Reader {
             self.turn_to(item)?;
         }
         self.list = None;
-        let Key::Map(field) = &operation.key else { return Err(NotOurs::Operation) };
+        let Key::Map(field) = &operation.key else {
+            return Err(NotOurs::Operation);
+        };
         let field = field.to_string();
         if !self.fields.insert(field.clone()) {
             return Err(NotOurs::Scattered);
         }
         let step = match &operation.action {
             _ if operation.insert => return Err(NotOurs::Operation),
-            OpType::Put(value) => {
-                Step::Set { field, value: Value::Scalar(scalar(value)?), replaces }
-            }
+            OpType::Put(value) => Step::Set {
+                field,
+                value: Value::Scalar(scalar(value)?),
+                replaces,
+            },
             OpType::Make(ObjType::List) => {
                 self.list = Some((id, None));
-                Step::Set { field, value: Value::List(Vec::new()), replaces }
+                Step::Set {
+                    field,
+                    value: Value::List(Vec::new()),
+                    replaces,
+                }
             }
             OpType::Delete if !replaces.is_empty() => Step::Remove { field, replaces },
             _ => return Err(NotOurs::Operation),
@@ -178,11 +202,20 @@ impl Reader {
             Key::Map(_) => return Err(NotOurs::Operation),
             Key::Seq(element) => element.as_opid().map(OpRef::read).transpose()?,
         };
-        let OpType::Put(value) = &operation.action else { return Err(NotOurs::Operation) };
+        let OpType::Put(value) = &operation.action else {
+            return Err(NotOurs::Operation);
+        };
         if !operation.insert || after != last || !replaces.is_empty() {
             return Err(NotOurs::Operation);
         }
-        if let Some((_, Step::Set { value: Value::List(scalars), .. })) = self.steps.last_mut() {
+        if let Some((
+            _,
+            Step::Set {
+                value: Value::List(scalars),
+                ..
+            },
+        )) = self.steps.last_mut()
+        {
             scalars.push(scalar(value)?);
         }
         if let Some((_, last)) = &mut self.list {
@@ -195,7 +228,11 @@ impl Reader {
         self.item = Some(item);
         self.list = None;
         self.fields.clear();
-        if self.seen.insert(item) { Ok(()) } else { Err(NotOurs::Scattered) }
+        if self.seen.insert(item) {
+            Ok(())
+        } else {
+            Err(NotOurs::Scattered)
+        }
     }
 }
 

@@ -110,7 +110,10 @@ impl Row<'_> {
                 (Key::Field(a), Key::Field(b)) => a.cmp(b),
                 _ => std::cmp::Ordering::Equal,
             };
-            a.object.cmp(&b.object).then_with(fields).then_with(|| a.id.cmp(&b.id))
+            a.object
+                .cmp(&b.object)
+                .then_with(fields)
+                .then_with(|| a.id.cmp(&b.id))
         });
     }
 
@@ -159,7 +162,10 @@ impl Chunk<'_> {
         }
         let mut head = vec![DOCUMENT];
         put(&mut head, body.len());
-        let hash = sha2::Sha256::new().chain_update(&head).chain_update(&body).finalize();
+        let hash = sha2::Sha256::new()
+            .chain_update(&head)
+            .chain_update(&body)
+            .finalize();
         let mut chunk = MAGIC.to_vec();
         chunk.extend(hash.iter().take(4));
         chunk.extend(head);
@@ -186,8 +192,12 @@ impl Chunk<'_> {
         out.add(column::DEPENDENCY_COUNT, |to| {
             Encoder::<u64>::encode_to(to, all().map(|change| change.deps.len() as u64))
         });
-        out.add(column::DEPENDENCY, |to| DeltaEncoder::<u32>::encode_to(to, deps));
-        out.add(column::EXTRA, |to| Encoder::<u64>::encode_to(to, all().map(|_| NO_EXTRA)));
+        out.add(column::DEPENDENCY, |to| {
+            DeltaEncoder::<u32>::encode_to(to, deps)
+        });
+        out.add(column::EXTRA, |to| {
+            Encoder::<u64>::encode_to(to, all().map(|_| NO_EXTRA))
+        });
         out
     }
 
@@ -219,9 +229,15 @@ impl Chunk<'_> {
         out.add(column::ID_COUNTER, |to| {
             DeltaEncoder::<u32>::encode_to(to, all().map(|row| row.id.0))
         });
-        out.add(column::INSERT, |to| Encoder::<bool>::encode_to(to, all().map(|row| row.insert)));
-        out.add(column::ACTION, |to| Encoder::<u64>::encode_to(to, all().map(|row| row.action)));
-        out.add(column::VALUE_META, |to| Encoder::<u64>::encode_to(to, all().map(|row| row.meta)));
+        out.add(column::INSERT, |to| {
+            Encoder::<bool>::encode_to(to, all().map(|row| row.insert))
+        });
+        out.add(column::ACTION, |to| {
+            Encoder::<u64>::encode_to(to, all().map(|row| row.action))
+        });
+        out.add(column::VALUE_META, |to| {
+            Encoder::<u64>::encode_to(to, all().map(|row| row.meta))
+        });
         out.add(column::VALUE, |to| {
             let start = to.len();
             let values = all().filter_map(|row| self.values.get(row.value.clone()));
@@ -327,8 +343,7 @@ impl<'a> Chunk<'a> {
         let mut object_actors = decoder::<Option<u64>>(columns.get(column::OBJECT_ACTOR));
         let mut object_counters = decoder::<Option<u64>>(columns.get(column::OBJECT_COUNTER));
         let mut key_actors = decoder::<Option<u64>>(columns.get(column::KEY_ACTOR));
-        let mut key_counters =
-            DeltaDecoder::<Option<i64>>::new(columns.get(column::KEY_COUNTER));
+        let mut key_counters = DeltaDecoder::<Option<i64>>::new(columns.get(column::KEY_COUNTER));
         let mut key_texts = decoder::<Option<String>>(columns.get(column::KEY_TEXT));
         let id_actors = decoder::<u64>(columns.get(column::ID_ACTOR));
         let mut id_counters = DeltaDecoder::<u32>::new(columns.get(column::ID_COUNTER));
@@ -341,7 +356,10 @@ impl<'a> Chunk<'a> {
         self.values = columns.get(column::VALUE).to_vec();
         let mut end = 0;
         for actor in id_actors {
-            let object = pair(object_counters.next().flatten(), object_actors.next().flatten());
+            let object = pair(
+                object_counters.next().flatten(),
+                object_actors.next().flatten(),
+            );
             let after = key_counters.next().flatten().map(i64::unsigned_abs);
             let after = pair(after, key_actors.next().flatten());
             let key = match key_texts.next().flatten() {
@@ -406,7 +424,10 @@ impl Layout {
     }
 
     fn take<'a>(self, input: &mut Input<'a>) -> Option<Taken<'a>> {
-        let columns = self.0.into_iter().map(|(column, len)| Some((column, input.take(len)?)));
+        let columns = self
+            .0
+            .into_iter()
+            .map(|(column, len)| Some((column, input.take(len)?)));
         columns.collect::<Option<_>>().map(Taken)
     }
 }
@@ -417,7 +438,9 @@ struct Taken<'a>(Vec<(u64, &'a [u8])>);
 impl<'a> Taken<'a> {
     fn get(&mut self, column: u64) -> &'a [u8] {
         let index = self.0.iter().position(|(known, _)| *known == column);
-        index.map(|index| self.0.swap_remove(index).1).unwrap_or_default()
+        index
+            .map(|index| self.0.swap_remove(index).1)
+            .unwrap_or_default()
     }
 
     fn all_taken(&self) -> bool {

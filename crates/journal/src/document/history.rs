@@ -51,7 +51,10 @@ pub(super) fn history(document: &Automerge, key: &str) -> Vec<Revision> {
                 Step::Make { key: made } => {
                     here = made == key;
                     if here {
-                        maps.insert(OpRef { counter, actor: author });
+                        maps.insert(OpRef {
+                            counter,
+                            actor: author,
+                        });
                         revision.created = true;
                     }
                 }
@@ -66,12 +69,20 @@ pub(super) fn history(document: &Automerge, key: &str) -> Vec<Revision> {
                 Step::Set { .. } | Step::Remove { .. } => {}
             }
         }
-        let Revision { created, set, removed, .. } = &mut revision;
+        let Revision {
+            created,
+            set,
+            removed,
+            ..
+        } = &mut revision;
         removed.retain(|field| !set.contains_key(field));
         if *created || !set.is_empty() || !removed.is_empty() {
             revisions.push((change.start_op(), revision));
         }
     }
     revisions.sort_by_key(|(start, revision)| (*start, revision.actor));
-    revisions.into_iter().map(|(_, revision)| revision).collect()
+    revisions
+        .into_iter()
+        .map(|(_, revision)| revision)
+        .collect()
 }

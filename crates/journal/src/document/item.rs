@@ -53,9 +53,9 @@ impl Item {
     pub fn misplaced(&self) -> bool {
         match self.document {
             DocumentId::Profile => false,
-            month @ DocumentId::Month { .. } => {
-                self.entry().is_none_or(|id| DocumentId::of(id) != Ok(month))
-            }
+            month @ DocumentId::Month { .. } => self
+                .entry()
+                .is_none_or(|id| DocumentId::of(id) != Ok(month)),
         }
     }
 }
@@ -75,7 +75,12 @@ pub(super) fn maps(document: &Automerge, key: &str) -> Vec<Map> {
     let all = document.get_all(ROOT, key).unwrap_or_default();
     all.into_iter()
         .filter(|(value, _)| matches!(value, automerge::Value::Object(ObjType::Map)))
-        .filter_map(|(_, id)| Some(Map { made: operation(&id)?, id }))
+        .filter_map(|(_, id)| {
+            Some(Map {
+                made: operation(&id)?,
+                id,
+            })
+        })
         .collect()
 }
 
@@ -84,7 +89,9 @@ pub(super) fn claims(document: &Automerge, map: &Map) -> Claims {
     let mut claims = Claims::new();
     for field in document.map_range(&map.id, ..) {
         let all = if field.conflict {
-            document.get_all(&map.id, field.key.as_ref()).unwrap_or_default()
+            document
+                .get_all(&map.id, field.key.as_ref())
+                .unwrap_or_default()
         } else {
             vec![(field.value.clone().into(), field.id())]
         };
@@ -129,8 +136,13 @@ fn scalar(value: ScalarValueRef<'_>) -> Option<Scalar> {
 }
 
 fn operation(id: &ObjId) -> Option<OpRef> {
-    let ObjId::Id(counter, actor, _) = id else { return None };
-    Some(OpRef { counter: *counter, actor: crate::change::actor(actor).ok()? })
+    let ObjId::Id(counter, actor, _) = id else {
+        return None;
+    };
+    Some(OpRef {
+        counter: *counter,
+        actor: crate::change::actor(actor).ok()?,
+    })
 }
 
 /// What stands under one key, as it is gathered.
@@ -151,7 +163,10 @@ impl Reading<'_> {
             let mut lost: Vec<Claim> = Vec::new();
             while let Some((_, by, other)) = claims.next_if(|(next, ..)| *next == field) {
                 if other != value && lost.iter().all(|claim| claim.value != other) {
-                    lost.push(Claim { actor: by.actor, value: other });
+                    lost.push(Claim {
+                        actor: by.actor,
+                        value: other,
+                    });
                 }
             }
             if !lost.is_empty() {
@@ -161,7 +176,13 @@ impl Reading<'_> {
         }
         let fields = fields.into_iter().rev().collect();
         let created_by = self.created_by;
-        Item { document, key: self.key.to_owned(), fields, created_by, conflicts }
+        Item {
+            document,
+            key: self.key.to_owned(),
+            fields,
+            created_by,
+            conflicts,
+        }
     }
 }
 
@@ -170,9 +191,18 @@ pub(super) fn item(document: &Automerge, id: DocumentId, key: &str) -> Option<It
     let created_by = maps.first()?.made.actor;
     let fields = maps.iter().flat_map(|map| claims(document, map));
     let claims = fields.flat_map(|(field, claims)| {
-        claims.into_iter().map(move |(by, value)| (Cow::Owned(field.clone()), by, value))
+        claims
+            .into_iter()
+            .map(move |(by, value)| (Cow::Owned(field.clone()), by, value))
     });
-    Some(Reading { key, created_by, claims: claims.collect() }.finish(id))
+    Some(
+        Reading {
+            key,
+            created_by,
+            claims: claims.collect(),
+        }
+        .finish(id),
+    )
 }
 
 pub(super) fn items(document: &Automerge, id: DocumentId) -> Vec<Item> {
@@ -181,7 +211,11 @@ pub(super) fn items(document: &Automerge, id: DocumentId) -> Vec<Item> {
     let chunk = Chunk::read(&stored).unwrap_or_default();
     let operation = |(counter, actor): Id| OpRef {
         counter: u64::from(counter),
-        actor: chunk.actors.get(actor as usize).copied().unwrap_or(Actor([0; 16])),
+        actor: chunk
+            .actors
+            .get(actor as usize)
+            .copied()
+            .unwrap_or(Actor([0; 16])),
     };
     let mut readings: Vec<Reading<'_>> = Vec::new();
     let mut maps = HashMap::new();
@@ -191,7 +225,11 @@ pub(super) fn items(document: &Automerge, id: DocumentId) -> Vec<Item> {
             (None, Key::Field(key), MAKE_MAP) => {
                 if readings.last().is_none_or(|last| last.key != key) {
                     let created_by = operation(row.id).actor;
-                    readings.push(Reading { key, created_by, claims: Vec::new() });
+                    readings.push(Reading {
+                        key,
+                        created_by,
+                        claims: Vec::new(),
+                    });
                 }
                 maps.insert(row.id, readings.len() - 1);
             }
@@ -199,7 +237,11 @@ pub(super) fn items(document: &Automerge, id: DocumentId) -> Vec<Item> {
                 if let Some(reading) = maps.get(map).and_then(|index| readings.get_mut(*index))
                     && let Some(scalar) = chunk.scalar(row)
                 {
-                    let claim = (field.as_ref().into(), operation(row.id), Value::Scalar(scalar));
+                    let claim = (
+                        field.as_ref().into(),
+                        operation(row.id),
+                        Value::Scalar(scalar),
+                    );
                     reading.claims.push(claim);
                 }
             }
@@ -218,10 +260,15 @@ pub(super) fn items(document: &Automerge, id: DocumentId) -> Vec<Item> {
     }
     for (list, (index, field, scalars)) in lists {
         if let Some(reading) = readings.get_mut(index) {
-            reading.claims.push((field.into(), operation(list), Value::List(scalars)));
+            reading
+                .claims
+                .push((field.into(), operation(list), Value::List(scalars)));
         }
     }
-    readings.into_iter().map(|reading| reading.finish(id)).collect()
+    readings
+        .into_iter()
+        .map(|reading| reading.finish(id))
+        .collect()
 }
 
 impl Chunk<'_> {
@@ -252,5 +299,9 @@ fn signed(bytes: &[u8]) -> Option<i64> {
         shift += 7;
     }
     let negative = bytes.last()? & 0x40 != 0 && shift < 64;
-    Some(if negative { number | -1 << shift } else { number })
+    Some(if negative {
+        number | -1 << shift
+    } else {
+        number
+    })
 }

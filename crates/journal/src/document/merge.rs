@@ -108,27 +108,44 @@ pub(super) fn merge(
         _ => load(&merging.rows.finish().write(&heads))?,
     };
     let tips = tips(&merged, part.authors());
-    Ok((Merged { saved: save(&merged), touched, tips, changes: count }, merged))
+    Ok((
+        Merged {
+            saved: save(&merged),
+            touched,
+            tips,
+            changes: count,
+        },
+        merged,
+    ))
 }
 
 /// Has Automerge load and verify a document, and makes sure that it saves the same.
 fn load(chunk: &[u8]) -> Result<Automerge, MergeError> {
-    let document = Automerge::load(chunk).map_err(|error| {
-        match Automerge::load_unverified_heads(chunk) {
+    let document =
+        Automerge::load(chunk).map_err(|error| match Automerge::load_unverified_heads(chunk) {
             Ok(_) => Hostile::Heads.into(),
             Err(_) => MergeError::Refused(error),
-        }
-    })?;
-    if document.save_nocompress() == chunk { Ok(document) } else { Err(MergeError::Unstable) }
+        })?;
+    if document.save_nocompress() == chunk {
+        Ok(document)
+    } else {
+        Err(MergeError::Unstable)
+    }
 }
 
 /// Returns the last changes of these chains.
 fn tips(document: &Automerge, actors: BTreeSet<Actor>) -> Vec<(Actor, Tip)> {
     let mut tips = BTreeMap::new();
     for change in document.get_changes_meta(&[]) {
-        let Ok(author) = actor(&change.actor) else { continue };
+        let Ok(author) = actor(&change.actor) else {
+            continue;
+        };
         if actors.contains(&author) {
-            let tip = Tip { seq: change.seq, max_op: change.max_op, hash: change.hash.into() };
+            let tip = Tip {
+                seq: change.seq,
+                max_op: change.max_op,
+                hash: change.hash.into(),
+            };
             // A chain's changes are in order.
             tips.insert(author, tip);
         }
@@ -178,9 +195,17 @@ impl<'a> Merging<'a> {
         Ok(Self {
             part,
             past,
-            stored: Stored { document, changes: None, read: HashMap::new() },
+            stored: Stored {
+                document,
+                changes: None,
+                read: HashMap::new(),
+            },
             rows: Rows::new(chunk, part.authors()),
-            heads: document.get_heads().into_iter().map(ChangeHash::from).collect(),
+            heads: document
+                .get_heads()
+                .into_iter()
+                .map(ChangeHash::from)
+                .collect(),
             outside: outside.into_iter().flatten().collect(),
             nodes: Vec::with_capacity(part.len()),
             added: Vec::new(),
@@ -212,7 +237,11 @@ impl<'a> Merging<'a> {
             let same = hash.is_some() && self.past.hash(node) == hash && self.had.insert(node);
             self.nodes.push(node);
             let (actor, seq) = (place.author, place.seq);
-            return if same { Ok(()) } else { Err(Hostile::Fork { actor, seq }) };
+            return if same {
+                Ok(())
+            } else {
+                Err(Hostile::Fork { actor, seq })
+            };
         }
         self.write(change, &place)?;
         let indexes = deps.iter().map(|node| node.index() as u32).collect();
@@ -231,19 +260,32 @@ impl<'a> Merging<'a> {
         let deps = deps.collect::<Option<Vec<_>>>()?;
         let mut operations = Operations::new(change.author, place.start);
         for step in part.steps_of(change) {
-            let replaces = part.replaced_by(step).iter().map(|by| OpId::from(*by)).collect();
+            let replaces = part
+                .replaced_by(step)
+                .iter()
+                .map(|by| OpId::from(*by))
+                .collect();
             match &step.kind {
                 StepKind::Make { key } => operations.make(part.key(*key)),
                 StepKind::Select { item } => operations.select(*item),
                 StepKind::Set { field, value, .. } => {
-                    operations.set(part.shared.name(*field), part.shared.value(*value), replaces);
+                    operations.set(
+                        part.shared.name(*field),
+                        part.shared.value(*value),
+                        replaces,
+                    );
                 }
                 StepKind::Remove { field, .. } => {
                     operations.remove(part.shared.name(*field), replaces);
                 }
             }
         }
-        Some(operations.finish(place.seq, change.time, deps).hash().into())
+        Some(
+            operations
+                .finish(place.seq, change.time, deps)
+                .hash()
+                .into(),
+        )
     }
 
     /// Writes what a new change does, after making sure that it may.
@@ -336,12 +378,19 @@ impl<'a> Merging<'a> {
         let offset = u32::try_from(operation.counter - holder.start).ok()?;
         // A selection has the offset of the step after it, and that one is meant.
         let after = steps.partition_point(|step| step.offset <= offset);
-        let step = steps.get(after.checked_sub(1)?).filter(|step| step.offset == offset)?;
+        let step = steps
+            .get(after.checked_sub(1)?)
+            .filter(|step| step.offset == offset)?;
         match &step.kind {
-            StepKind::Make { key } => Some(Made::Item { key: self.part.key(*key).into() }),
+            StepKind::Make { key } => Some(Made::Item {
+                key: self.part.key(*key).into(),
+            }),
             StepKind::Set { field, .. } => {
                 let item = item_of(self.part, change, step, holder)?;
-                Some(Made::Field { item, name: self.part.shared.name(*field).into() })
+                Some(Made::Field {
+                    item,
+                    name: self.part.shared.name(*field).into(),
+                })
             }
             StepKind::Select { .. } | StepKind::Remove { .. } => None,
         }
@@ -353,7 +402,10 @@ fn item_of(part: &BatchPart, change: &PartChange, step: &PartStep, place: &Place
     let turn = part.steps_of(change).get(step.item as usize)?;
     match &turn.kind {
         StepKind::Select { item } => Some(*item),
-        _ => Some(OpRef { counter: place.start + u64::from(turn.offset), actor: change.author }),
+        _ => Some(OpRef {
+            counter: place.start + u64::from(turn.offset),
+            actor: change.author,
+        }),
     }
 }
 
@@ -367,14 +419,22 @@ struct Stored<'a> {
 impl Stored<'_> {
     fn made(&mut self, node: Node, operation: OpRef) -> Option<Made<'_>> {
         let document = self.document;
-        let changes = self.changes.get_or_insert_with(|| document.get_changes(&[]));
+        let changes = self
+            .changes
+            .get_or_insert_with(|| document.get_changes(&[]));
         let change = changes.get(node.index())?;
-        let made = self.read.entry(node).or_insert_with(|| read(change, operation.actor));
+        let made = self
+            .read
+            .entry(node)
+            .or_insert_with(|| read(change, operation.actor));
         match made.get(&operation.counter)? {
-            Made::Item { key } => Some(Made::Item { key: Cow::Borrowed(key) }),
-            Made::Field { item, name } => {
-                Some(Made::Field { item: *item, name: Cow::Borrowed(name) })
-            }
+            Made::Item { key } => Some(Made::Item {
+                key: Cow::Borrowed(key),
+            }),
+            Made::Field { item, name } => Some(Made::Field {
+                item: *item,
+                name: Cow::Borrowed(name),
+            }),
         }
     }
 }
@@ -390,7 +450,13 @@ fn read(change: &Change, actor: Actor) -> HashMap<u64, Made<'static>> {
             }
             Step::Select { item } => at = item,
             Step::Set { field, .. } => {
-                made.insert(counter, Made::Field { item: at, name: field.into() });
+                made.insert(
+                    counter,
+                    Made::Field {
+                        item: at,
+                        name: field.into(),
+                    },
+                );
             }
             Step::Remove { .. } => {}
         }

@@ -97,7 +97,14 @@ impl Past {
         let start = 1 + places.clone().map(|place| place.max_op).max().unwrap_or(0);
         if let ([_], Some(own)) = (deps, places.clone().find(|place| place.chain == chain)) {
             let others = Rc::clone(&own.others);
-            return Ok(Place { author, chain, seq: own.seq + 1, start, max_op: start, others });
+            return Ok(Place {
+                author,
+                chain,
+                seq: own.seq + 1,
+                start,
+                max_op: start,
+                others,
+            });
         }
         let mut known = vec![0; self.chains.len()];
         for place in places {
@@ -113,7 +120,14 @@ impl Past {
             return Err(Hostile::Tangled);
         }
         let seq = 1 + u64::from(known.get(chain).copied().unwrap_or(0));
-        Ok(Place { author, chain, seq, start, max_op: start, others: known.into() })
+        Ok(Place {
+            author,
+            chain,
+            seq,
+            start,
+            max_op: start,
+            others: known.into(),
+        })
     }
 
     /// Adds a change at its place.
@@ -160,4 +174,3 @@ impl Past {
         chain
     }
 }
-

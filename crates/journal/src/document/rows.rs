@@ -28,12 +28,22 @@ impl<'a> Rows<'a> {
         all.extend(&chunk.actors);
         let actors = all.iter().copied().zip(0..).collect::<HashMap<_, _>>();
         if all.len() > chunk.actors.len() {
-            let moved = chunk.actors.iter().filter_map(|actor| actors.get(actor).copied());
+            let moved = chunk
+                .actors
+                .iter()
+                .filter_map(|actor| actors.get(actor).copied());
             let moved = moved.collect::<Vec<_>>();
             chunk.move_actors(&moved);
             chunk.actors = all.into_iter().collect();
         }
-        Self { chunk, actors, replaced: Vec::new(), author: 0, counter: 0, item: None }
+        Self {
+            chunk,
+            actors,
+            replaced: Vec::new(),
+            author: 0,
+            counter: 0,
+            item: None,
+        }
     }
 
     /// Begins a change: its first operation has the counter `start`.
@@ -77,7 +87,13 @@ impl<'a> Rows<'a> {
     /// Ends a change. `deps` are indexes of changes in the document.
     pub(super) fn end(&mut self, seq: u64, time: i64, deps: Vec<u32>) {
         let (seq, max_op) = (seq as u32, self.counter - 1);
-        self.chunk.changes.push(ChangeRow { actor: self.author, seq, max_op, time, deps });
+        self.chunk.changes.push(ChangeRow {
+            actor: self.author,
+            seq,
+            max_op,
+            time,
+            deps,
+        });
     }
 
     /// Ends the document.
@@ -106,7 +122,10 @@ impl<'a> Rows<'a> {
     }
 
     fn id(&self, operation: OpRef) -> Option<Id> {
-        Some((operation.counter as u32, *self.actors.get(&operation.actor)?))
+        Some((
+            operation.counter as u32,
+            *self.actors.get(&operation.actor)?,
+        ))
     }
 
     fn push(
@@ -122,7 +141,16 @@ impl<'a> Rows<'a> {
         let end = self.chunk.values.len();
         let value = end - (meta >> 4) as usize..end;
         let successors = Vec::new();
-        self.chunk.rows.push(Row { object, key, id, insert, action, meta, value, successors });
+        self.chunk.rows.push(Row {
+            object,
+            key,
+            id,
+            insert,
+            action,
+            meta,
+            value,
+            successors,
+        });
         id
     }
 
@@ -172,7 +200,12 @@ impl Chunk<'_> {
                 Key::After(after) => after.as_mut(),
                 Key::Field(_) => None,
             };
-            for id in row.object.iter_mut().chain(after).chain(&mut row.successors) {
+            for id in row
+                .object
+                .iter_mut()
+                .chain(after)
+                .chain(&mut row.successors)
+            {
                 id.1 = at(id.1);
             }
         }
