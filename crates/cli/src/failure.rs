@@ -4,10 +4,12 @@
 
 use std::error::Error;
 
-use client::{
-    Family, InitError, JoinError, LookupError, MemberError, OpenError, ReadError, RecordError,
-    RelayError, SyncError,
-};
+use client::genesis::InitError;
+use client::join::JoinError;
+use client::member::MemberError;
+use client::query::{LookupError, ReadError};
+use client::sync::SyncError;
+use client::{Family, OpenError, RecordError, RelayError};
 use jiff::Zoned;
 use journal::validate::Invalid;
 

@@ -326,11 +326,9 @@ fn wrong(relay: &RelayClient) -> JoinError {
 fn closed(relay: &RelayClient, error: RelayError) -> JoinError {
     match &error {
         RelayError::Problem { problem, .. } => match problem.kind {
-            ProblemKind::InviteClosed if problem.detail.contains("expired") => JoinError::Expired,
-            ProblemKind::InviteClosed if problem.detail.contains("withdrawn") => {
-                JoinError::Withdrawn
-            }
-            ProblemKind::InviteClosed => JoinError::Used,
+            ProblemKind::InviteExpired => JoinError::Expired,
+            ProblemKind::InviteWithdrawn => JoinError::Withdrawn,
+            ProblemKind::InviteUsed => JoinError::Used,
             ProblemKind::Unauthorized | ProblemKind::Forbidden | ProblemKind::UnknownJournal => {
                 wrong(relay)
             }

@@ -9,34 +9,28 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod error;
-mod genesis;
+pub mod genesis;
 mod home;
-mod join;
+pub mod join;
 mod journal;
-mod member;
+pub mod member;
 mod merge;
 mod os;
 mod people;
 mod profile;
 mod progress;
-mod query;
+pub mod query;
 mod record;
 mod relay;
 mod row;
-mod status;
-mod sync;
+pub mod status;
+pub mod sync;
 mod watch;
 
 pub use error::Family;
-pub use genesis::{Init, InitError, NewRelay};
 pub use home::{Home, JournalSummary, OpenError};
-pub use join::{JoinError, Joined};
 pub use journal::{DamagedReplica, Journal};
-pub use member::{Invited, ListedRelay, MemberError};
 pub use progress::{Progress, Silent};
-pub use query::{EntryView, Filter, LookupError, ReadError};
 pub use record::RecordError;
 pub use relay::RelayError;
-pub use status::{Device, Person, RelayStatus, Status};
-pub use sync::{SyncError, SyncReport};
 pub use watch::WatchEvent;

@@ -47,7 +47,7 @@ pub enum LookupError {
     #[error("no entry has an id that begins with `{0}`")]
     Unknown(String),
     /// Several do.
-    #[error("several entries have an id that begins with `{id}`")]
+    #[error("`{id}` is ambiguous: several entries have an id that begins with it")]
     Ambiguous {
         /// What was given.
         id: String,

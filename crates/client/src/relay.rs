@@ -93,7 +93,9 @@ pub(crate) fn problem_family(kind: ProblemKind) -> Family {
         ProblemKind::Unauthorized
         | ProblemKind::Forbidden
         | ProblemKind::WrongToken
-        | ProblemKind::InviteClosed
+        | ProblemKind::InviteExpired
+        | ProblemKind::InviteUsed
+        | ProblemKind::InviteWithdrawn
         | ProblemKind::Erased => Family::NotPermitted,
         ProblemKind::UnknownJournal
         | ProblemKind::StaleHead

@@ -37,7 +37,7 @@ pub struct DamagedDocument {
     pub id: DocumentId,
     /// What Automerge says of it; nothing if changes are missing.
     #[source]
-    pub source: Option<automerge::AutomergeError>,
+    pub source: Option<Box<automerge::AutomergeError>>,
 }
 
 /// Why an edit cannot be made.
@@ -95,7 +95,7 @@ impl Document {
         }
         let inner = Automerge::load(&bytes).map_err(|source| DamagedDocument {
             id,
-            source: Some(source),
+            source: Some(Box::new(source)),
         })?;
         if inner.get_missing_deps(&[]).is_empty() {
             Ok(Self { id, inner })

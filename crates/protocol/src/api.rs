@@ -183,8 +183,12 @@ pub enum ProblemKind {
     Forbidden,
     /// 403: the enrolment token is missing or wrong.
     WrongToken,
-    /// 403: the invite has expired, was used, or was withdrawn.
-    InviteClosed,
+    /// 403: the invite has expired.
+    InviteExpired,
+    /// 403: a device has joined with the invite.
+    InviteUsed,
+    /// 403: the invite was withdrawn.
+    InviteWithdrawn,
     /// 404: the relay does not have this journal.
     UnknownJournal,
     /// 404: no such path. 405: no such method.

@@ -29,7 +29,7 @@ use logs::Logs;
 use rates::Rates;
 use seen::Seen;
 
-pub(crate) use asker::Asker;
+pub(crate) use asker::{Asker, Closed};
 pub(crate) use change::ChangeRefused;
 #[cfg(test)]
 pub(crate) use clock::SetClock;

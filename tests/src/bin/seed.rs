@@ -5,7 +5,8 @@
 
 use std::process::ExitCode;
 
-use client::{Home, Init, Silent};
+use client::genesis::Init;
+use client::{Home, Silent};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use journal::entry::Draft;
 use journal::time::At;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use client::{EntryView, Filter};
+use client::query::{EntryView, Filter};
 use jiff::Zoned;
 use journal::entry::Status;
 

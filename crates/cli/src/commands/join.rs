@@ -1,6 +1,6 @@
 //! Joining a journal by a link. The link is a secret: it can come from stdin or a file, and is never shown again.
 
-use client::Joined;
+use client::join::Joined;
 use serde::Serialize;
 
 use super::session::{self, Session};

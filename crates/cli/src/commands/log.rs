@@ -312,6 +312,10 @@ mod tests {
         invalid-value 2: areas is elbow; it must be a list of legs, hips, upper-arms, shoulders, neck, hands, eyes, speech, swallowing, breathing
         try: ebb 6 arms legs
         ");
+    }
+
+    #[test]
+    fn each_bad_time_is_named_with_what_to_type() {
         insta::assert_snapshot!(said(&["fatigue", "6", "--at", "25:99"]), @r#"
         invalid-time 2: "25:99" is on no clock or calendar
         try: ebb 6 arms legs --at 14:30

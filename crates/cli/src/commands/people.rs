@@ -1,6 +1,7 @@
 //! Who reads and writes the journal, and the link that lets one more device in.
 
-use client::{Device, Invited, Person};
+use client::member::Invited;
+use client::status::{Device, Person};
 use jiff::{Timestamp, Zoned};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};

@@ -1,6 +1,6 @@
 //! The relays of the journal: adding, listing, removing.
 
-use client::ListedRelay;
+use client::member::ListedRelay;
 use serde::Serialize;
 
 use super::session::Session;

@@ -1,6 +1,6 @@
 //! Starting a journal on this device.
 
-use client::{Init, NewRelay};
+use client::genesis::{Init, InitError, NewRelay};
 use serde::Serialize;
 
 use super::relay::address;
@@ -76,7 +76,7 @@ pub(super) fn short(journal: &str) -> &str {
 pub(super) fn init(init: &arguments::Init, session: &Session) -> Outcome<Box<dyn Answer>> {
     let home = session.home()?;
     if !home.journals()?.is_empty() {
-        return Err(client::InitError::Exists.into());
+        return Err(InitError::Exists.into());
     }
     let relay = init
         .relay

@@ -1,6 +1,6 @@
 //! The state of this device: what no relay has yet, relays, devices, and what needs care.
 
-use client::{RelayStatus, Status};
+use client::status::{RelayStatus, Status};
 use serde::Serialize;
 
 use super::people::{DeviceJson, rfc_3339, table};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use client::{SyncReport, WatchEvent};
+use client::WatchEvent;
+use client::sync::SyncReport;
 use serde::Serialize;
 use tokio::sync::Notify;
 

@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use client::{EntryView, Filter};
+use client::query::{EntryView, Filter};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};

@@ -1,9 +1,11 @@
-//! Bytes in and out: varints, length-prefixed columns, packed entry ids.
+//! Bytes in and out: varints, length-prefixed columns, packed entry ids, values.
 //!
 //! Reading never allocates more than the input has bytes, and never panics.
 
 use super::decode::BatchError;
-use crate::EntryId;
+use super::limits;
+use crate::change::{InvalidItem, check_scalar};
+use crate::{EntryId, Scalar, Value};
 
 /// What a column of entry ids keeps of each beyond its time: 12 and 62 bits.
 const RANDOM_BITS: usize = 74;
@@ -225,4 +227,112 @@ impl<'a> Ids<'a> {
             Err(BatchError::Leftover)
         }
     }
+}
+
+/// Every column of a batch.
+pub(super) struct Columns<'a> {
+    pub(super) authors: Option<Reader<'a>>,
+    pub(super) times: Reader<'a>,
+    pub(super) dependencies: Reader<'a>,
+    pub(super) step_counts: Reader<'a>,
+    pub(super) steps: Reader<'a>,
+    pub(super) references: Reader<'a>,
+    pub(super) ids: Ids<'a>,
+    pub(super) keys: Reader<'a>,
+    pub(super) values: Vec<Values<'a>>,
+}
+
+/// One field's column, and where in [`Shared`] its values are.
+pub(super) struct Values<'a> {
+    pub(super) column: Reader<'a>,
+    pub(super) known: Vec<u32>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn read(
+        input: &mut Reader<'a>,
+        authors: usize,
+        names: usize,
+    ) -> Result<Self, BatchError> {
+        Ok(Self {
+            authors: (authors > 1).then(|| input.column()).transpose()?,
+            times: input.column()?,
+            dependencies: input.column()?,
+            step_counts: input.column()?,
+            steps: input.column()?,
+            references: input.column()?,
+            ids: Ids::read(input)?,
+            keys: input.column()?,
+            values: (0..names)
+                .map(|_| {
+                    Ok(Values {
+                        column: input.column()?,
+                        known: Vec::new(),
+                    })
+                })
+                .collect::<Result<_, BatchError>>()?,
+        })
+    }
+
+    pub(super) fn end(self) -> Result<(), BatchError> {
+        self.authors.map_or(Ok(()), Reader::end)?;
+        for column in [
+            self.times,
+            self.dependencies,
+            self.step_counts,
+            self.steps,
+            self.references,
+            self.keys,
+        ] {
+            column.end()?;
+        }
+        self.ids.end()?;
+        self.values
+            .into_iter()
+            .try_for_each(|values| values.column.end())
+    }
+}
+
+pub(super) fn read_value(
+    column: &mut Reader<'_>,
+    id: Option<EntryId>,
+) -> Result<Value, BatchError> {
+    match column.byte()? {
+        8 => {
+            let count = column.count(1)?;
+            if count > limits::MAX_LIST {
+                return Err(InvalidItem::ListTooLong.into());
+            }
+            let scalars = (0..count).map(|_| {
+                let tag = column.byte()?;
+                read_scalar(column, tag)
+            });
+            Ok(Value::List(scalars.collect::<Result<_, BatchError>>()?))
+        }
+        9 => {
+            let id = id.ok_or(BatchError::Tag(9))?;
+            let ms = id
+                .unix_ms()
+                .checked_sub(column.signed()?)
+                .ok_or(BatchError::Number)?;
+            Ok(Value::Scalar(Scalar::Timestamp(ms)))
+        }
+        tag => Ok(Value::Scalar(read_scalar(column, tag)?)),
+    }
+}
+
+fn read_scalar(column: &mut Reader<'_>, tag: u8) -> Result<Scalar, BatchError> {
+    let scalar = match tag {
+        0 => Scalar::Null,
+        1 => Scalar::Bool(false),
+        2 => Scalar::Bool(true),
+        3 => Scalar::Int(column.signed()?),
+        4 => Scalar::Float(f64::from_le_bytes(column.array()?)),
+        5 => Scalar::Text(column.text()?.to_owned()),
+        6 => Scalar::Bytes(column.bytes()?.to_vec()),
+        7 => Scalar::Timestamp(column.signed()?),
+        tag => return Err(BatchError::Tag(tag)),
+    };
+    check_scalar(&scalar)?;
+    Ok(scalar)
 }

@@ -7,15 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::columns::{Ids, Reader};
+use super::columns::{Columns, Reader, read_value};
 use super::{
     Authors, Batch, BatchPart, Counts, Dependency, PartChange, PartStep, Shared, StepKind,
     limits::{self, Limit},
 };
-use crate::change::{
-    ChangeHash, InvalidItem, OpRef, Size, check_key, check_name, check_scalar, check_time,
-};
-use crate::{Actor, DocumentId, EntryId, Scalar, Value};
+use crate::change::{ChangeHash, InvalidItem, OpRef, Size, check_key, check_name, check_time};
+use crate::{Actor, DocumentId, EntryId, Value};
 
 /// Why bytes are not a batch that may be merged. Except for [`BatchError::Version`], an honest device makes none such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -214,65 +212,6 @@ fn read_hashes(
         return Err(BatchError::TooLarge(Limit::References));
     }
     (0..count).map(|_| input.array().map(ChangeHash)).collect()
-}
-
-struct Columns<'a> {
-    authors: Option<Reader<'a>>,
-    times: Reader<'a>,
-    dependencies: Reader<'a>,
-    step_counts: Reader<'a>,
-    steps: Reader<'a>,
-    references: Reader<'a>,
-    ids: Ids<'a>,
-    keys: Reader<'a>,
-    values: Vec<Values<'a>>,
-}
-
-/// One field's column, and where in [`Shared`] its values are.
-struct Values<'a> {
-    column: Reader<'a>,
-    known: Vec<u32>,
-}
-
-impl<'a> Columns<'a> {
-    fn read(input: &mut Reader<'a>, authors: usize, names: usize) -> Result<Self, BatchError> {
-        Ok(Self {
-            authors: (authors > 1).then(|| input.column()).transpose()?,
-            times: input.column()?,
-            dependencies: input.column()?,
-            step_counts: input.column()?,
-            steps: input.column()?,
-            references: input.column()?,
-            ids: Ids::read(input)?,
-            keys: input.column()?,
-            values: (0..names)
-                .map(|_| {
-                    Ok(Values {
-                        column: input.column()?,
-                        known: Vec::new(),
-                    })
-                })
-                .collect::<Result<_, BatchError>>()?,
-        })
-    }
-
-    fn end(self) -> Result<(), BatchError> {
-        self.authors.map_or(Ok(()), Reader::end)?;
-        for column in [
-            self.times,
-            self.dependencies,
-            self.step_counts,
-            self.steps,
-            self.references,
-            self.keys,
-        ] {
-            column.end()?;
-        }
-        self.ids.end()?;
-        self.values
-            .into_iter()
-            .try_for_each(|values| values.column.end())
-    }
 }
 
 struct Decoder<'a> {
@@ -636,45 +575,4 @@ fn check_counter(counter: u64) -> Result<u64, BatchError> {
     } else {
         Err(BatchError::TooLarge(Limit::Counter))
     }
-}
-
-fn read_value(column: &mut Reader<'_>, id: Option<EntryId>) -> Result<Value, BatchError> {
-    match column.byte()? {
-        8 => {
-            let count = column.count(1)?;
-            if count > limits::MAX_LIST {
-                return Err(InvalidItem::ListTooLong.into());
-            }
-            let scalars = (0..count).map(|_| {
-                let tag = column.byte()?;
-                read_scalar(column, tag)
-            });
-            Ok(Value::List(scalars.collect::<Result<_, BatchError>>()?))
-        }
-        9 => {
-            let id = id.ok_or(BatchError::Tag(9))?;
-            let ms = id
-                .unix_ms()
-                .checked_sub(column.signed()?)
-                .ok_or(BatchError::Number)?;
-            Ok(Value::Scalar(Scalar::Timestamp(ms)))
-        }
-        tag => Ok(Value::Scalar(read_scalar(column, tag)?)),
-    }
-}
-
-fn read_scalar(column: &mut Reader<'_>, tag: u8) -> Result<Scalar, BatchError> {
-    let scalar = match tag {
-        0 => Scalar::Null,
-        1 => Scalar::Bool(false),
-        2 => Scalar::Bool(true),
-        3 => Scalar::Int(column.signed()?),
-        4 => Scalar::Float(f64::from_le_bytes(column.array()?)),
-        5 => Scalar::Text(column.text()?.to_owned()),
-        6 => Scalar::Bytes(column.bytes()?.to_vec()),
-        7 => Scalar::Timestamp(column.signed()?),
-        tag => return Err(BatchError::Tag(tag)),
-    };
-    check_scalar(&scalar)?;
-    Ok(scalar)
 }

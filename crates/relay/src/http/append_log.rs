@@ -89,9 +89,9 @@ mod tests {
         late.records = vec![Bytes(other.bytes().to_vec())];
         late.blobs.clear();
         let answer = bench.post(&invite, &path, &late).await;
-        answer.problem(403, ProblemKind::InviteClosed);
+        answer.problem(403, ProblemKind::InviteUsed);
         let answer = bench.get(&invite, &path).await;
-        answer.problem(403, ProblemKind::InviteClosed);
+        answer.problem(403, ProblemKind::InviteUsed);
         let kept = bench.store.invite_blob(journal.id(), invite.key_id()).await;
         assert_eq!(kept.unwrap(), None);
     }
@@ -109,7 +109,7 @@ mod tests {
         let (record, blob) = journal.join(&invite, &Keys::of(3));
         let join = journal.append(record, Some(blob));
         let answer = bench.post(&invite, &path, &join).await;
-        answer.problem(403, ProblemKind::InviteClosed);
+        answer.problem(403, ProblemKind::InviteExpired);
     }
 
     #[tokio::test]

@@ -66,7 +66,7 @@ pub(super) async fn ask_member(
         Asker::Invite => Err(Rejection::forbidden(
             "an invite may read the member log and join, nothing else",
         )),
-        Asker::ClosedInvite => Err(Rejection::invite_closed()),
+        Asker::ClosedInvite(closed) => Err(Rejection::invite_closed(closed)),
     }
 }
 

@@ -126,7 +126,7 @@ mod tests {
         journal.append(record, Some(blob));
         bench.clock.pass(61);
         let answer = bench.post(&device, JOURNALS, &journal.create()).await;
-        answer.problem(403, ProblemKind::InviteClosed);
+        answer.problem(403, ProblemKind::InviteExpired);
         // An owner who knows of it gives it back: it happened before the invite expired.
         let page: LogPage = bench
             .post(&owner, JOURNALS, &journal.create())

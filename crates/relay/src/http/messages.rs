@@ -200,12 +200,14 @@ fn problem() -> RefOr<Schema> {
 }
 
 /// The kinds of problem, as [`protocol::api::ProblemKind`] writes them.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 17] = [
     "malformed",
     "unauthorized",
     "forbidden",
     "wrong-token",
-    "invite-closed",
+    "invite-expired",
+    "invite-used",
+    "invite-withdrawn",
     "unknown-journal",
     "not-found",
     "stale-head",
@@ -380,15 +382,18 @@ mod tests {
     #[test]
     fn every_kind_of_problem_is_named() {
         use ProblemKind::{
-            Erased, Forbidden, Full, Internal, InviteClosed, Malformed, NotFound, RuleBroken,
-            StaleHead, TooLarge, TooMany, Unauthorized, Unavailable, UnknownJournal, WrongToken,
+            Erased, Forbidden, Full, Internal, InviteExpired, InviteUsed, InviteWithdrawn,
+            Malformed, NotFound, RuleBroken, StaleHead, TooLarge, TooMany, Unauthorized,
+            Unavailable, UnknownJournal, WrongToken,
         };
         let kinds = [
             Malformed,
             Unauthorized,
             Forbidden,
             WrongToken,
-            InviteClosed,
+            InviteExpired,
+            InviteUsed,
+            InviteWithdrawn,
             UnknownJournal,
             NotFound,
             StaleHead,

@@ -39,8 +39,8 @@ const PROBLEMS: [(u16, &str); 9] = [
     ),
     (
         403,
-        "`forbidden`: the key may not do this; `wrong-token`: no valid enrolment token; `invite-closed`: the invite \
-         has expired, was used, or was withdrawn",
+        "`forbidden`: the key may not do this; `wrong-token`: no valid enrolment token; `invite-expired`, \
+         `invite-used`, `invite-withdrawn`: no device may join with the invite",
     ),
     (
         404,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::api::{self, Problem, ProblemKind};
 use protocol::limits;
 
-use crate::service::{ChangeRefused, ProofError};
+use crate::service::{ChangeRefused, Closed, ProofError};
 use crate::storage::StorageError;
 
 /// A request that is not done, and why.
@@ -83,13 +83,14 @@ impl Rejection {
         )
     }
 
-    /// 403: the invite has expired, was used, or was withdrawn.
-    pub(super) fn invite_closed() -> Self {
-        Self::new(
-            ProblemKind::InviteClosed,
-            StatusCode::FORBIDDEN,
-            ChangeRefused::InviteClosed.to_string(),
-        )
+    /// 403: no device may join with the invite any more.
+    pub(super) fn invite_closed(closed: Closed) -> Self {
+        let kind = match closed {
+            Closed::Expired => ProblemKind::InviteExpired,
+            Closed::Used => ProblemKind::InviteUsed,
+            Closed::Withdrawn => ProblemKind::InviteWithdrawn,
+        };
+        Self::new(kind, StatusCode::FORBIDDEN, closed.to_string())
     }
 
     /// 404: no such journal.
@@ -188,7 +189,7 @@ impl From<ChangeRefused> for Rejection {
                 StatusCode::CONFLICT,
                 refused.to_string(),
             ),
-            ChangeRefused::InviteClosed => Self::invite_closed(),
+            ChangeRefused::InviteClosed(closed) => Self::invite_closed(closed),
             ChangeRefused::BlobLength { .. } => {
                 Self::too_large("the bytes of a sealed key", limits::BLOB_BYTES)
             }

@@ -49,7 +49,7 @@ pub(super) async fn read_log(
     let invite = match asked.asker {
         Asker::Device(_) => None,
         Asker::Invite => Some(asked.authorization.key),
-        Asker::ClosedInvite => return Err(Rejection::invite_closed()),
+        Asker::ClosedInvite(closed) => return Err(Rejection::invite_closed(closed)),
     };
     let Ok(Query(From { from })) = query else {
         return Err(Rejection::malformed("the query is `from` and a number"));
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(bench.store.sweep(NOW + 60).await.unwrap(), 0);
         bench.clock.pass(1);
         let answer = bench.get(&invite, &journal.path("log")).await;
-        answer.problem(403, ProblemKind::InviteClosed);
+        answer.problem(403, ProblemKind::InviteExpired);
         assert_eq!(bench.store.sweep(NOW + 61).await.unwrap(), 1);
         let kept = bench.store.invite_blob(journal.id(), invite.key_id()).await;
         assert_eq!(kept.unwrap(), None);
@@ -141,7 +141,7 @@ mod tests {
             .await
             .message();
         let answer = bench.get(&invite, &journal.path("log")).await;
-        answer.problem(403, ProblemKind::InviteClosed);
+        answer.problem(403, ProblemKind::InviteWithdrawn);
         let kept = bench.store.invite_blob(journal.id(), invite.key_id()).await;
         assert_eq!(kept.unwrap(), None);
     }

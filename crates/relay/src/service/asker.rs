@@ -1,7 +1,7 @@
 //! Who asks, as a journal's log says.
 
 use protocol::id::{KeyId, SigningKey};
-use protocol::log::{InviteState, MemberLog};
+use protocol::log::{InviteEntry, InviteState, MemberLog};
 use protocol::role::Role;
 
 /// Who a key belongs to.
@@ -11,8 +11,34 @@ pub(crate) enum Asker {
     Device(Role),
     /// An invite with which a device may join.
     Invite,
-    /// An invite that has expired, was used, or was withdrawn.
-    ClosedInvite,
+    /// An invite with which no device may join any more.
+    ClosedInvite(Closed),
+}
+
+/// Why no device may join with an invite.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum Closed {
+    /// Its time is over.
+    #[error("the invite has expired")]
+    Expired,
+    /// A device has joined with it.
+    #[error("the invite was used")]
+    Used,
+    /// It was withdrawn.
+    #[error("the invite was withdrawn")]
+    Withdrawn,
+}
+
+impl Closed {
+    /// Returns why an invite is closed at the instant `now`, in Unix seconds; none if it is open.
+    pub(crate) fn find(invite: &InviteEntry, now: u64) -> Option<Self> {
+        match invite.state {
+            InviteState::Open if invite.invite.expires >= now => None,
+            InviteState::Open => Some(Self::Expired),
+            InviteState::Used(_) => Some(Self::Used),
+            InviteState::Withdrawn => Some(Self::Withdrawn),
+        }
+    }
 }
 
 impl Asker {
@@ -24,10 +50,7 @@ impl Asker {
                 .map(|role| (Self::Device(role), device.keys.signing));
         }
         let entry = log.invites().get(key)?;
-        let asker = match entry.state {
-            InviteState::Open if entry.invite.expires >= now => Self::Invite,
-            InviteState::Open | InviteState::Used(_) | InviteState::Withdrawn => Self::ClosedInvite,
-        };
+        let asker = Closed::find(entry, now).map_or(Self::Invite, Self::ClosedInvite);
         Some((asker, entry.invite.signing))
     }
 }

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::cbor::Bytes;
 use protocol::id::{BlobHash, KeyId, SigningKey};
 use protocol::limits;
-use protocol::log::{InviteState, LogError, MemberLog};
+use protocol::log::{LogError, MemberLog};
 use protocol::record::{Body, RecordError, SignedRecord, VerifiedRecord, VerifyError};
 
+use super::asker::Closed;
 use super::logs::head_of;
 use crate::storage::{LogChange, NewBlob};
 
@@ -33,9 +34,9 @@ pub(crate) enum ChangeRefused {
         /// Why.
         source: LogError,
     },
-    /// The invite has expired, was used, or was withdrawn.
-    #[error("the invite has expired, was used, or was withdrawn")]
-    InviteClosed,
+    /// No device may join with the invite any more.
+    #[error(transparent)]
+    InviteClosed(Closed),
     /// An invite that would stay open for too long.
     #[error("an invite may stay open for at most {} days", limits::INVITE_DAYS)]
     ExpiresLate,
@@ -174,9 +175,10 @@ impl Extension {
             let record = parse(index, bytes)?;
             let place = self.log.length();
             if let Some(invite) = self.log.invites().get(&record.author()) {
-                let expired = invite.invite.expires < now && expiry == Expiry::Enforced;
-                if invite.state != InviteState::Open || expired {
-                    return Err(ChangeRefused::InviteClosed);
+                let closed = Closed::find(invite, now);
+                let forgiven = closed == Some(Closed::Expired) && expiry == Expiry::Past;
+                if let Some(closed) = closed.filter(|_| !forgiven) {
+                    return Err(ChangeRefused::InviteClosed(closed));
                 }
             }
             let record = self

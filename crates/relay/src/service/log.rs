@@ -77,8 +77,8 @@ impl Relay {
             }
             let asker = Asker::find(&log, &key, self.now()).map(|(asker, _)| asker);
             match asker {
-                Some(Asker::ClosedInvite) => {
-                    return Ok(LogAppended::Refused(ChangeRefused::InviteClosed));
+                Some(Asker::ClosedInvite(closed)) => {
+                    return Ok(LogAppended::Refused(ChangeRefused::InviteClosed(closed)));
                 }
                 Some(Asker::Invite) if !joins(&append.records, &key) => {
                     return Ok(LogAppended::JoinOnly);
@@ -170,7 +170,7 @@ impl Relay {
 pub(super) fn expiry(asker: Option<Asker>) -> Expiry {
     match asker {
         Some(Asker::Device(Role::Owner)) => Expiry::Past,
-        Some(Asker::Device(_) | Asker::Invite | Asker::ClosedInvite) | None => Expiry::Enforced,
+        Some(Asker::Device(_) | Asker::Invite | Asker::ClosedInvite(_)) | None => Expiry::Enforced,
     }
 }
 

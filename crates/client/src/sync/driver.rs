@@ -1,0 +1,474 @@
+//! Carries out the actions of one session, in the order given: storing, merging, sending.
+//!
+//! Invariant: an action is durable before the next one is taken.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use journal::DocumentId;
+use journal::batch::{Encoder, Pushed};
+use protocol::api::{Append, Appended, LogPage, SyncAnswer, journal_path};
+use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::id::{BlobHash, ChainId, EnvelopeHash, KeyId, Seq};
+use protocol::judge::ChainTip;
+use protocol::limits;
+use protocol::record::SignedRecord;
+use protocol::vector::Vector;
+use seal::EpochKey;
+use store::document::LooseId;
+use store::envelope::{NextEnvelope, StoredEnvelope};
+use store::relay::{RelayState, StoredQuota};
+use store::{Replica, StoreError};
+use sync::{
+    Action, Event, Fault, Incoming, Known, Outgoing, Own, Request, Session, Unsealed, Warning,
+};
+
+use super::{SyncError, SyncReport};
+use crate::journal::{DamagedReplica, Journal, LoadError, load_key, load_log};
+use crate::merge;
+use crate::os::{self, OsRandom};
+use crate::people;
+use crate::progress::Progress;
+use crate::relay::{RelayClient, RelayError};
+
+/// The setting with the vector as of the last own envelope.
+const SEALED_VECTOR: &str = "sealed-vector";
+/// The setting with the number of changes ever received.
+pub(crate) const RECEIVED: &str = "received";
+
+/// Carries out the actions of one session.
+pub(super) struct Driver<'a> {
+    replica: &'a mut Replica,
+    origin: String,
+    journal: protocol::id::JournalId,
+    keys: seal::KeyPair,
+    session: Session<OsRandom>,
+    /// The loose changes of each batch handed to the session.
+    marks: Vec<Vec<LooseId>>,
+    merged: merge::Report,
+    restored: u64,
+    quota: Option<StoredQuota>,
+    warnings: Vec<String>,
+    pub(super) suspicious: bool,
+}
+
+impl<'a> Driver<'a> {
+    pub(super) fn start(journal: &'a mut Journal, origin: &str) -> Result<Self, SyncError> {
+        let path = journal.path();
+        let device = journal.keys()?;
+        let keys = journal.keys()?;
+        let (replica, records, waiting) = journal.replica.read(|reader| {
+            let stored = load_log(reader, &path)?;
+            let key = load_key(reader, &path, &stored, &keys)?;
+            let own = reader.own()?;
+            let acknowledged = reader
+                .relay(origin)?
+                .map(|relay| relay.heads)
+                .unwrap_or_default();
+            let sealed_vector = reader.setting(SEALED_VECTOR)?;
+            let chains = reader.chains()?.into_iter().filter_map(|(id, chain)| {
+                let tip = chain.tip?;
+                let tip = ChainTip {
+                    seq: tip.seq,
+                    hash: tip.hash,
+                    head: chain.head,
+                };
+                Some((
+                    id,
+                    Known {
+                        device: chain.device,
+                        tip,
+                    },
+                ))
+            });
+            let replica = sync::Replica {
+                log: stored.log,
+                device,
+                keys: BTreeMap::from([(key.number(), key)]),
+                chains: chains.collect(),
+                own: Own {
+                    salt: own.salt,
+                    sealed_vector: read_vector(sealed_vector.as_deref()),
+                },
+                acknowledged,
+            };
+            let waiting = reader
+                .waiting()?
+                .into_iter()
+                .map(|waiting| waiting.bytes)
+                .collect();
+            Ok::<_, LoadError>((replica, stored.records, waiting))
+        })?;
+        Ok(Self {
+            journal: journal.own.journal,
+            replica: &mut journal.replica,
+            origin: origin.to_owned(),
+            keys,
+            session: Session::start(replica, records, waiting, os::random()),
+            marks: Vec::new(),
+            merged: merge::Report::default(),
+            restored: 0,
+            quota: None,
+            warnings: Vec::new(),
+            suspicious: false,
+        })
+    }
+
+    /// Runs the session to its end.
+    pub(super) async fn run(
+        &mut self,
+        relay: &mut RelayClient,
+        progress: &dyn Progress,
+    ) -> Result<(), SyncError> {
+        loop {
+            let Some(action) = self.session.poll() else {
+                // The session always asks for something or finishes.
+                return Err(self.failed(Fault::Unexpected));
+            };
+            match action {
+                Action::StoreLog { records, blobs } => self.store_log(&records, &blobs)?,
+                Action::Merge(incoming) => {
+                    self.merge(&incoming)?;
+                    progress.update(self.merged.received.values().sum(), None);
+                }
+                Action::Wait {
+                    envelope,
+                    hash,
+                    reason,
+                } => {
+                    self.replica
+                        .write(|writer| writer.put_waiting(&hash, &envelope, &reason))?;
+                }
+                Action::StartChain(salt) => {
+                    self.replica.write(|writer| {
+                        writer.set_setting(SEALED_VECTOR, None)?;
+                        writer.start_chain(&salt, None)
+                    })?;
+                }
+                Action::CollectUnsealed => {
+                    let batches = self.collect()?;
+                    self.session.handle(Event::Unsealed(batches));
+                }
+                Action::StoreOwn(sealed) => {
+                    let stored = self.store_own(&sealed)?;
+                    self.session.handle(Event::Stored(stored));
+                }
+                Action::Load { chain, after } => {
+                    let envelopes = self.load(&chain, after)?;
+                    self.session.handle(Event::Loaded(envelopes));
+                }
+                Action::Send(request) => {
+                    let event = self.send(relay, request).await?;
+                    self.session.handle(event);
+                }
+                Action::Acknowledged { heads, log_length } => {
+                    self.acknowledged(heads, log_length)?
+                }
+                Action::Warn(warning) => self.warn(&warning),
+                Action::Finish(Ok(outcome)) => {
+                    self.restored += outcome.restored;
+                    return Ok(());
+                }
+                Action::Finish(Err(fault)) => return Err(self.failed(fault)),
+            }
+        }
+    }
+
+    fn failed(&self, fault: Fault) -> SyncError {
+        SyncError::Session {
+            origin: self.origin.clone(),
+            fault,
+        }
+    }
+
+    fn warn(&mut self, warning: &Warning) {
+        self.suspicious |= warning.is_suspicious();
+        let words = warning.to_string();
+        if !self.warnings.contains(&words) {
+            self.warnings.push(words);
+        }
+    }
+
+    async fn send(
+        &mut self,
+        relay: &mut RelayClient,
+        request: Request,
+    ) -> Result<Event, SyncError> {
+        let path = |part| journal_path(&self.journal, part);
+        let answer = match &request {
+            Request::Sync(sync) => {
+                let answer = relay
+                    .post::<_, SyncAnswer>(&self.keys, &path("sync"), sync, None)
+                    .await;
+                if let Ok(answer) = &answer {
+                    let (used, limit) = (answer.quota.used, answer.quota.limit);
+                    self.quota = Some(StoredQuota { used, limit });
+                }
+                answer.map(Event::Synced)
+            }
+            Request::AppendLog(append) => relay
+                .post::<_, LogPage>(&self.keys, &path("log"), append, None)
+                .await
+                .map(Event::LogAppended),
+            Request::Append(append) => {
+                let answer = relay
+                    .post::<Append, Appended>(&self.keys, &path("envelopes"), append, None)
+                    .await;
+                answer.map(Event::Appended)
+            }
+        };
+        match answer {
+            Ok(event) => Ok(event),
+            Err(RelayError::Problem { problem, .. })
+                if problem.kind == protocol::api::ProblemKind::StaleHead =>
+            {
+                Ok(Event::Problem(problem))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn store_log(
+        &mut self,
+        records: &[protocol::record::VerifiedRecord],
+        blobs: &[Vec<u8>],
+    ) -> Result<(), SyncError> {
+        let path = self.replica.path().to_owned();
+        let keys = &self.keys;
+        Ok(self.replica.write(|writer| {
+            let records: Vec<_> = records
+                .iter()
+                .map(|record| record.signed().bytes().to_vec())
+                .collect();
+            store_records(writer, &records, blobs, &path, keys)
+        })?)
+    }
+
+    fn merge(&mut self, incoming: &[Incoming]) -> Result<(), SyncError> {
+        let report = merge::merge(self.replica, incoming)?;
+        self.merged.add(report);
+        let path = self.replica.path().to_owned();
+        let held = self.replica.read(|reader| reader.held())?;
+        if held.is_empty() {
+            return Ok(());
+        }
+        let (log, key) = self.replica.read(|reader| {
+            let stored = load_log(reader, &path)?;
+            let key: EpochKey = load_key(reader, &path, &stored, &self.keys)?;
+            Ok::<_, LoadError>((stored.log, key))
+        })?;
+        let keys = BTreeMap::from([(key.number(), key)]);
+        let report = merge::retry_held(self.replica, &keys, |envelope| {
+            let head = log.index_of(&envelope.header().head)?;
+            log.devices().get(&envelope.header().device)?.role_at(head)
+        })?;
+        self.merged.add(report);
+        Ok(())
+    }
+
+    /// Gathers the changes not yet sealed into batches, each of which fits an envelope.
+    fn collect(&mut self) -> Result<Vec<Unsealed>, SyncError> {
+        let (own, loose) = self
+            .replica
+            .read(|reader| Ok::<_, StoreError>((reader.own()?, reader.unsealed()?)))?;
+        let path = self.replica.path().to_owned();
+        let mut batches = Vec::new();
+        let mut encoder = Encoder::default();
+        let mut ids = Vec::new();
+        self.marks.clear();
+        for change in loose.into_iter().filter(|change| change.chain == own.chain) {
+            let document: DocumentId = change
+                .document
+                .parse()
+                .map_err(|_| DamagedReplica::Entry { path: path.clone() })?;
+            if matches!(encoder.push(document, &change.bytes)?, Pushed::Full) {
+                let full = std::mem::take(&mut encoder);
+                batches.push(self.batch(full, std::mem::take(&mut ids)));
+                encoder.push(document, &change.bytes)?;
+            }
+            ids.push(change.id);
+        }
+        if !encoder.is_empty() {
+            batches.push(self.batch(encoder, ids));
+        }
+        Ok(batches)
+    }
+
+    fn batch(&mut self, encoder: Encoder, ids: Vec<LooseId>) -> Unsealed {
+        let mark = u64::try_from(self.marks.len()).unwrap_or(u64::MAX);
+        self.marks.push(ids);
+        Unsealed {
+            batch: encoder.finish(),
+            mark,
+        }
+    }
+
+    /// Stores own envelopes; false if another process was there first.
+    fn store_own(&mut self, sealed: &[Outgoing]) -> Result<bool, SyncError> {
+        let marks = &self.marks;
+        let stored = self.replica.write(|writer| {
+            for outgoing in sealed {
+                let (envelope, header) = (outgoing.envelope.envelope(), outgoing.envelope.header());
+                let stored = stored_envelope(envelope, header.seq, envelope.hash());
+                let next = NextEnvelope {
+                    device: header.device,
+                    salt: header.salt,
+                    prev: header.prev,
+                    head: outgoing.head,
+                    envelope: &stored,
+                    heard_ms: Some(os::now().as_millisecond()),
+                };
+                let mark = usize::try_from(outgoing.mark).unwrap_or(usize::MAX);
+                let covers = marks.get(mark).map(Vec::as_slice).unwrap_or_default();
+                if !writer.seal_own(&next, covers)? {
+                    return Err(NotNext::Other);
+                }
+                let vector = HEXLOWER.encode(&protocol::cbor::encode(&outgoing.seen));
+                writer.set_setting(SEALED_VECTOR, Some(&vector))?;
+            }
+            Ok(())
+        });
+        match stored {
+            Ok(()) => Ok(true),
+            Err(NotNext::Other) => Ok(false),
+            Err(NotNext::Store(error)) => Err(error.into()),
+        }
+    }
+
+    fn load(&self, chain: &ChainId, after: Seq) -> Result<Vec<VerifiedEnvelope>, SyncError> {
+        // The last envelope may pass the limit, and the request has a frame.
+        let limit = limits::REQUEST_BYTES - limits::ENVELOPE_BYTES - 64 * 1024;
+        let stored = self
+            .replica
+            .read(|reader| reader.envelopes_after(chain, after, limit))?;
+        let damaged = || DamagedReplica::Envelope {
+            path: self.replica.path().to_owned(),
+        };
+        stored
+            .into_iter()
+            .take(limits::APPEND_ENVELOPES)
+            .map(|stored| {
+                let envelope = Envelope::parse(stored.bytes).map_err(|_| damaged())?;
+                Ok(VerifiedEnvelope::trusted(envelope))
+            })
+            .collect()
+    }
+
+    fn acknowledged(&mut self, heads: Vector, log_length: u32) -> Result<(), SyncError> {
+        let state = RelayState {
+            url: self.origin.clone(),
+            heads,
+            log_length,
+            last_sync_ms: Some(os::now().as_millisecond()),
+            last_error: None,
+            quota: self.quota,
+        };
+        let known = self.replica.read(|reader| reader.relay(&self.origin))?;
+        if known.is_some_and(|known| is_same(&known, &state)) {
+            return Ok(());
+        }
+        Ok(self.replica.write(|writer| writer.put_relay(&state))?)
+    }
+
+    /// Adds what this session did to the report, and what it received to the replica's count.
+    pub(super) fn tell(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
+        let received: u64 = self.merged.received.values().sum();
+        if received > 0 {
+            let names = self.replica.write(|writer| {
+                let before = writer
+                    .setting(RECEIVED)?
+                    .and_then(|count| count.parse().ok())
+                    .unwrap_or(0u64);
+                writer.set_setting(RECEIVED, Some(&(before + received).to_string()))?;
+                let names = writer
+                    .members()?
+                    .into_iter()
+                    .map(|member| (member.device, member.person_name));
+                Ok::<BTreeMap<KeyId, String>, StoreError>(names.collect())
+            })?;
+            for (device, count) in &self.merged.received {
+                let name = names
+                    .get(device)
+                    .cloned()
+                    .unwrap_or_else(|| "unknown".to_owned());
+                *report.from.entry(name).or_default() += count;
+            }
+        }
+        report.received += received;
+        report.restored += self.restored;
+        report.warnings.append(&mut self.warnings);
+        for reason in &self.merged.held {
+            report
+                .warnings
+                .push(format!("an envelope is held, and not merged: {reason}"));
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether two states of a relay differ in nothing but the time of the sync.
+fn is_same(known: &RelayState, now: &RelayState) -> bool {
+    known.last_sync_ms.is_some()
+        && RelayState {
+            last_sync_ms: known.last_sync_ms,
+            ..now.clone()
+        } == *known
+}
+
+/// Why own envelopes were not stored.
+enum NotNext {
+    Other,
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotNext {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn stored_envelope(envelope: &Envelope, seq: Seq, hash: EnvelopeHash) -> StoredEnvelope {
+    StoredEnvelope {
+        seq,
+        hash,
+        bytes: envelope.bytes().to_vec(),
+    }
+}
+
+/// Stores verified records and sealed keys, and renews the read model of the member log.
+pub(crate) fn store_records(
+    writer: &mut store::Writer<'_>,
+    records: &[Vec<u8>],
+    blobs: &[Vec<u8>],
+    path: &Path,
+    keys: &seal::KeyPair,
+) -> Result<(), LoadError> {
+    writer.append_log(records)?;
+    let named: Vec<BlobHash> = records
+        .iter()
+        .filter_map(|bytes| {
+            SignedRecord::parse(bytes)
+                .and_then(SignedRecord::trusted)
+                .ok()
+        })
+        .filter_map(|record| record.body().device_keys())
+        .collect();
+    for blob in blobs {
+        let hash = BlobHash::of(blob);
+        if named.contains(&hash) {
+            writer.put_blob(&hash, blob)?;
+        }
+    }
+    let stored = load_log(writer, path)?;
+    let key = load_key(writer, path, &stored, keys)?;
+    Ok(people::refresh(writer, &stored.log, &key)?)
+}
+
+fn read_vector(hex: Option<&str>) -> Vector {
+    let bytes = hex.and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok());
+    // A vector that cannot be read only means that the next envelope carries more of it.
+    bytes
+        .and_then(|bytes| protocol::cbor::decode(&bytes).ok())
+        .unwrap_or_default()
+}
