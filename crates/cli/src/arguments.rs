@@ -182,6 +182,9 @@ pub(crate) enum Device {
         /// A name for the device.
         #[arg(long)]
         name: Option<String>,
+        /// For how long the link works, at most 30 days [default: 7d].
+        #[arg(long, value_name = "SPAN")]
+        expires: Option<String>,
     },
 }
 

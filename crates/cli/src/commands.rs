@@ -55,7 +55,9 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Show(id) => entries::show(&id.id, session),
         Command::Delete(id) => mend::delete(&id.id, session),
         Command::Restore(id) => mend::restore(&id.id, session),
-        Command::Device(Device::Add { name }) => people::add_device(name.as_deref(), session),
+        Command::Device(Device::Add { name, expires }) => {
+            people::add_device(name.as_deref(), expires.as_deref(), session)
+        }
         Command::Join(join) => join::join(&join, session),
         Command::Members => people::members(session),
         Command::Relay(command) => relay::relay(&command, session),

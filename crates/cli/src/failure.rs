@@ -245,6 +245,7 @@ impl From<MemberError> for CommandError {
             }
             MemberError::Token(_) => named("invalid-token", &error).hint("--token-file FILE"),
             MemberError::Name(_) => named("invalid-name", &error),
+            MemberError::OpenFor => named("invalid-value", &error).hint("--expires 7d"),
             MemberError::NotMember => named("not-a-member", &error).safe(),
             MemberError::Rule(_) => named("not-permitted", &error).hint("ebb members"),
             MemberError::Fork { .. } | MemberError::InvalidLog { .. } => {

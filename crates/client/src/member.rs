@@ -4,7 +4,7 @@
 //! meanwhile, it is read again, and the record is made anew only if the rules still allow it. Without the home relay nothing
 //! is changed and nothing is queued.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use protocol::api::{self, Create, EnrolmentToken, LogAppend, LogPage, ProblemKind, journal_path};
 use protocol::cbor::Bytes;
 use protocol::id::{BlobHash, JournalId};
@@ -27,8 +27,10 @@ use crate::{os, people};
 
 /// How often a record is made anew because the log moved on.
 const TRIES: u32 = 4;
-/// For how long an invite is open.
-const INVITE_SECONDS: u64 = 7 * 24 * 60 * 60;
+/// For how long an invite is open unless told otherwise.
+const OPEN_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// For how long an invite may be open at most.
+const OPEN_FOR_MOST: SignedDuration = SignedDuration::from_hours(limits::INVITE_DAYS as i64 * 24);
 
 /// Why membership could not be changed. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,9 @@ pub enum MemberError {
     /// The token is not one.
     #[error(transparent)]
     Token(#[from] api::InvalidToken),
+    /// An invite that would be open for too short or too long.
+    #[error("an invite is open for 1 second to {} days", limits::INVITE_DAYS)]
+    OpenFor,
     /// A name is empty or too long.
     #[error(transparent)]
     Name(#[from] seal::NameError),
@@ -113,7 +118,7 @@ impl MemberError {
             Self::NoRelay | Self::Listed(_) | Self::NotListed(_) | Self::NewerLog => {
                 Family::CouldNot
             }
-            Self::Origin(_) | Self::Token(_) | Self::Name(_) => Family::Usage,
+            Self::Origin(_) | Self::Token(_) | Self::Name(_) | Self::OpenFor => Family::Usage,
             Self::NotMember | Self::Rule(_) => Family::NotPermitted,
             Self::Fork { .. } | Self::InvalidLog { .. } | Self::Key(_) | Self::Damaged(_) => {
                 Family::Damaged
@@ -157,14 +162,18 @@ impl Journal {
     ///
     /// # Errors
     /// [`MemberError`]; exit without effect if the home relay cannot be reached.
-    pub async fn add_device(&mut self, name: Option<&str>) -> Result<Invited, MemberError> {
+    pub async fn add_device(
+        &mut self,
+        name: Option<&str>,
+        open_for: Option<SignedDuration>,
+    ) -> Result<Invited, MemberError> {
         if name.is_some_and(|name| name.is_empty() || name.len() > limits::NAME_BYTES) {
             return Err(seal::NameError::Length.into());
         }
         let keys = self.keys()?;
         let secret = InviteSecret::random(&mut os::random());
         let pair = secret.key_pair();
-        let expires = os::unix_seconds().saturating_add(INVITE_SECONDS);
+        let expires = expiry(open_for)?;
         let home = self.propose(&keys, |stored, key| {
             let device = stored
                 .log
@@ -402,6 +411,16 @@ impl Journal {
         }
         Ok((stored, key))
     }
+}
+
+/// Returns when an invite made now expires, in Unix seconds.
+fn expiry(open_for: Option<SignedDuration>) -> Result<u64, MemberError> {
+    let open_for = open_for.unwrap_or(OPEN_FOR);
+    if !(SignedDuration::from_secs(1)..=OPEN_FOR_MOST).contains(&open_for) {
+        return Err(MemberError::OpenFor);
+    }
+    let seconds = u64::try_from(open_for.as_secs()).map_err(|_| MemberError::OpenFor)?;
+    Ok(os::unix_seconds().saturating_add(seconds))
 }
 
 fn relays_record(keys: &KeyPair, log: &MemberLog, urls: Vec<String>) -> SignedRecord {

@@ -2,13 +2,13 @@
 
 use client::member::Invited;
 use client::status::{Device, Person};
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
 
 use super::session::Session;
-use crate::error::Outcome;
+use crate::error::{CommandError, Exit, Outcome};
 use crate::output::{Answer, Ink, Text, json_line, widths};
 
 /// A device, as it is shown.
@@ -227,14 +227,33 @@ fn drawing(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`CommandError`](crate::CommandError) if the home relay cannot be reached, or the rules do not allow it.
-pub(super) fn add_device(name: Option<&str>, session: &Session) -> Outcome<Box<dyn Answer>> {
+pub(super) fn add_device(
+    name: Option<&str>,
+    expires: Option<&str>,
+    session: &Session,
+) -> Outcome<Box<dyn Answer>> {
+    let expires = expires
+        .map(|span| open_for(span, &session.now()))
+        .transpose()?;
     let mut journal = session.open()?;
-    let invited = session.wait(journal.add_device(name))??;
+    let invited = session.wait(journal.add_device(name, expires))??;
     Ok(Box::new(Link {
         invited,
         now: session.now(),
         drawn: session.terminal.drawing,
     }))
+}
+
+/// Reads for how long a link works: `7d`, `12h`.
+fn open_for(text: &str, now: &Zoned) -> Outcome<SignedDuration> {
+    let ends = text
+        .parse::<Span>()
+        .and_then(|span| now.checked_add(span))
+        .map_err(|_| {
+            let message = format!("expires is {text}; it must be a span such as 12h or 7d");
+            CommandError::new("invalid-value", Exit::Usage, message).hint("--expires 7d")
+        })?;
+    Ok(now.duration_until(&ends))
 }
 
 #[cfg(test)]
