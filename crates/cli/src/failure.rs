@@ -248,9 +248,9 @@ impl From<MemberError> for CommandError {
             MemberError::OpenFor => named("invalid-value", &error).hint("--expires 7d"),
             MemberError::NotMember => named("not-a-member", &error).safe(),
             MemberError::Rule(_) => named("not-permitted", &error).hint("ebb members"),
-            MemberError::Fork { .. } | MemberError::InvalidLog { .. } => {
-                named("suspicious", &error).safe().hint("ebb status")
-            }
+            MemberError::Fork { .. }
+            | MemberError::InvalidLog { .. }
+            | MemberError::NoKey { .. } => named("suspicious", &error).safe().hint("ebb status"),
             MemberError::NewerLog => named("newer-ebb-needed", &error)
                 .safe()
                 .hint("ebb --version"),

@@ -15,7 +15,7 @@ use protocol::id::{BlobHash, ChainSalt, PersonId};
 use protocol::log::{LogError, MemberLog, is_origin};
 use protocol::record::{Body, DeviceKeys, Genesis, Place, SignedRecord};
 use protocol::sign::Signer;
-use seal::{EpochKey, KeyPair, NameError, Seed, seal_name};
+use seal::{EpochKey, KeyPair, Keyring, NameError, Seed, seal_name};
 use store::relay::RelayState;
 use store::{Birth, CreateError, Replica, StoreError};
 
@@ -124,7 +124,7 @@ struct Start {
     record: SignedRecord,
     log: MemberLog,
     blob: Vec<u8>,
-    epoch: EpochKey,
+    ring: Keyring,
 }
 
 impl Home {
@@ -202,13 +202,14 @@ fn begin(init: &Init) -> Result<Start, InitError> {
     });
     let record = SignedRecord::create(&keys, Place::GENESIS, os::unix_seconds(), &genesis);
     let log = MemberLog::start(record.clone())?;
+    let ring = Keyring::from_key(&log, epoch);
     Ok(Start {
         seed,
         keys,
         record,
         log,
         blob,
-        epoch,
+        ring,
     })
 }
 
@@ -239,7 +240,7 @@ fn write(dir: &Path, init: &Init, start: &Start) -> Result<(), InitError> {
         if let Some(relay) = &init.relay {
             writer.put_relay(&RelayState::new(&relay.origin))?;
         }
-        people::refresh(writer, &start.log, &start.epoch)
+        people::refresh(writer, &start.log, &start.ring)
     })?;
     Ok(())
 }

@@ -253,7 +253,7 @@ fn make_join(
     let not_for_me = seal::KeyError::NotForMe {
         epoch: read.log.epoch().number,
     };
-    let hash = entry.invite.key.ok_or(not_for_me)?;
+    let hash = entry.key.ok_or(not_for_me)?;
     let sealed = read
         .page
         .blobs

@@ -3,13 +3,15 @@
 //! Owns the replica's handle and what every operation starts from: who this device is, where its folder is, and the zone at
 //! home. Recording is in `record.rs`, reading in `query.rs`, membership in `member.rs`, sync in `sync.rs`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use protocol::id::JournalId;
 use protocol::log::MemberLog;
 use protocol::record::SignedRecord;
-use seal::{EpochKey, KeyPair};
+use protocol::sign::Signer;
+use seal::{KeyPair, Keyring};
 use store::{Own, Reader, Replica, StoreError};
 
 use crate::error::Family;
@@ -50,12 +52,6 @@ pub enum DamagedReplica {
     /// An own envelope cannot be read.
     #[error("the replica {} is damaged: an envelope cannot be read", .path.display())]
     Envelope {
-        /// The replica.
-        path: PathBuf,
-    },
-    /// The key of the current epoch is not in the replica, or is not for this device.
-    #[error("the replica {} has no key that this device can use", .path.display())]
-    Key {
         /// The replica.
         path: PathBuf,
     },
@@ -161,29 +157,25 @@ pub(crate) fn load_log(reader: &Reader<'_>, path: &Path) -> Result<StoredLog, Lo
     })
 }
 
-/// Opens the current epoch's key with this device's key pair.
-pub(crate) fn load_key(
+/// Opens the epoch keys that this device can reach.
+pub(crate) fn load_keys(
     reader: &Reader<'_>,
-    path: &Path,
     stored: &StoredLog,
     keys: &KeyPair,
-) -> Result<EpochKey, LoadError> {
-    use protocol::sign::Signer;
-    let damaged = || DamagedReplica::Key {
-        path: path.to_owned(),
-    };
-    let records: Vec<_> = stored
-        .records
-        .iter()
-        .filter_map(|bytes| {
-            SignedRecord::parse(bytes)
-                .and_then(SignedRecord::trusted)
-                .ok()
-        })
-        .collect();
-    let hash = MemberLog::key_for(&keys.key_id(), &records).ok_or_else(damaged)?;
-    let blob = reader.blob(&hash)?.ok_or_else(damaged)?;
-    Ok(EpochKey::open(&blob, stored.log.epoch(), keys).map_err(|_| damaged())?)
+) -> Result<Keyring, LoadError> {
+    let device = stored.log.devices().get(&keys.key_id());
+    let mut blobs = BTreeMap::new();
+    for hash in device
+        .into_iter()
+        .flat_map(|device| device.sealed().values())
+    {
+        if let Some(blob) = reader.blob(hash)? {
+            blobs.insert(*hash, blob);
+        }
+    }
+    Ok(Keyring::open(&stored.log, keys, |hash| {
+        blobs.get(hash).cloned()
+    }))
 }
 
 /// Why something stored cannot be loaded.

@@ -12,14 +12,14 @@ use protocol::limits;
 use protocol::log::{LogError, MemberLog, is_origin};
 use protocol::record::{self, Body, Invite, RecordError, SignedRecord, VerifyError};
 use protocol::sign::Signer;
-use seal::{EpochKey, InviteLink, InviteSecret, KeyPair};
+use seal::{EpochKey, InviteLink, InviteSecret, KeyPair, Keyring};
 use store::StoreError;
 use store::relay::RelayState;
 
 use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{
-    DamagedReplica, Journal, LoadError, StoredLog, load_key, load_log, store_family,
+    DamagedReplica, Journal, LoadError, StoredLog, load_keys, load_log, store_family,
 };
 use crate::relay::{RelayClient, RelayError};
 use crate::sync::store_records;
@@ -85,6 +85,12 @@ pub enum MemberError {
     /// The log moved on again and again.
     #[error("the member log kept changing")]
     Busy,
+    /// The key of the current epoch is not here: the relay did not give it.
+    #[error("the key of epoch {epoch} is missing")]
+    NoKey {
+        /// The epoch.
+        epoch: u32,
+    },
     /// A key cannot be sealed or opened.
     #[error(transparent)]
     Key(#[from] seal::KeyError),
@@ -120,9 +126,11 @@ impl MemberError {
             }
             Self::Origin(_) | Self::Token(_) | Self::Name(_) | Self::OpenFor => Family::Usage,
             Self::NotMember | Self::Rule(_) => Family::NotPermitted,
-            Self::Fork { .. } | Self::InvalidLog { .. } | Self::Key(_) | Self::Damaged(_) => {
-                Family::Damaged
-            }
+            Self::Fork { .. }
+            | Self::InvalidLog { .. }
+            | Self::NoKey { .. }
+            | Self::Key(_)
+            | Self::Damaged(_) => Family::Damaged,
             Self::Busy => Family::Offline,
             Self::Relay(error) => error.family(),
             Self::Secret(error) => error.family(),
@@ -174,14 +182,18 @@ impl Journal {
         let secret = InviteSecret::random(&mut os::random());
         let pair = secret.key_pair();
         let expires = expiry(open_for)?;
-        let home = self.propose(&keys, |stored, key| {
+        let home = self.propose(&keys, |stored, ring| {
             let device = stored
                 .log
                 .devices()
                 .get(&keys.key_id())
                 .ok_or(MemberError::NotMember)?;
             let role = device.role().ok_or(MemberError::NotMember)?;
-            let blob = key.seal_to(&pair.key_id(), &pair.kem_key(), &mut os::random())?;
+            let blob = current_key(&stored.log, ring)?.seal_to(
+                &pair.key_id(),
+                &pair.kem_key(),
+                &mut os::random(),
+            )?;
             let body = Body::Invite(Invite {
                 signing: pair.signing_key(),
                 kem: pair.kem_key(),
@@ -337,7 +349,7 @@ impl Journal {
     async fn propose(
         &mut self,
         keys: &KeyPair,
-        make: impl Fn(&StoredLog, &EpochKey) -> Result<Proposal, MemberError>,
+        make: impl Fn(&StoredLog, &Keyring) -> Result<Proposal, MemberError>,
     ) -> Result<String, MemberError> {
         let path = self.path();
         let stored = self.replica.read(|reader| load_log(reader, &path))?;
@@ -349,8 +361,8 @@ impl Journal {
             .ok_or(MemberError::NoRelay)?;
         let mut relay = RelayClient::new(&home)?;
         for _ in 0..TRIES {
-            let (stored, key) = self.newest(&mut relay, keys).await?;
-            let Proposal { body, blobs } = make(&stored, &key)?;
+            let (stored, ring) = self.newest(&mut relay, keys).await?;
+            let Proposal { body, blobs } = make(&stored, &ring)?;
             let record =
                 SignedRecord::create(keys, stored.log.next_place(), os::unix_seconds(), &body);
             let bytes = record.bytes().to_vec();
@@ -385,13 +397,9 @@ impl Journal {
         &mut self,
         relay: &mut RelayClient,
         keys: &KeyPair,
-    ) -> Result<(StoredLog, EpochKey), MemberError> {
+    ) -> Result<(StoredLog, Keyring), MemberError> {
         let path = self.path();
-        let (mut stored, key) = self.replica.read(|reader| {
-            let stored = load_log(reader, &path)?;
-            let key = load_key(reader, &path, &stored, keys)?;
-            Ok::<_, LoadError>((stored, key))
-        })?;
+        let mut stored = self.replica.read(|reader| load_log(reader, &path))?;
         let page = read_log(relay, keys, &self.own.journal, stored.log.length()).await?;
         let mut new = Vec::new();
         for record in &page.records {
@@ -409,8 +417,17 @@ impl Journal {
                 .write(|writer| store_records(writer, &new, &blobs, &path, keys))?;
             stored.records.extend(new);
         }
-        Ok((stored, key))
+        let ring = self
+            .replica
+            .read(|reader| load_keys(reader, &stored, keys))?;
+        Ok((stored, ring))
     }
+}
+
+/// Returns the key of the current epoch.
+fn current_key<'a>(log: &MemberLog, ring: &'a Keyring) -> Result<&'a EpochKey, MemberError> {
+    let epoch = log.epoch().number;
+    ring.get(epoch).ok_or(MemberError::NoKey { epoch })
 }
 
 /// Returns when an invite made now expires, in Unix seconds.

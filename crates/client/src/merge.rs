@@ -13,8 +13,10 @@ use journal::document::{Document, MergeError};
 use journal::{Actor, DocumentId};
 use protocol::envelope::{Envelope, VerifiedEnvelope};
 use protocol::id::{ChainId, KeyId};
+use protocol::log::MemberLog;
 use protocol::role::Role;
-use seal::{Content, EpochKey};
+use protocol::vector::Position;
+use seal::{Content, Keyring};
 use store::document::Edition;
 use store::envelope::{Accepted, EnvelopeState, NextEnvelope, StoredEnvelope};
 use store::{Replica, Writer};
@@ -89,8 +91,8 @@ pub(crate) fn merge(replica: &mut Replica, incoming: &[Incoming]) -> Result<Repo
 /// Tries to merge what is held, as long as that brings something.
 pub(crate) fn retry_held(
     replica: &mut Replica,
-    keys: &BTreeMap<u32, EpochKey>,
-    role_at: impl Fn(&VerifiedEnvelope) -> Option<Role>,
+    log: &MemberLog,
+    keys: &Keyring,
 ) -> Result<Report, LoadError> {
     let path = replica.path().to_owned();
     let mut report = Report::default();
@@ -101,10 +103,10 @@ pub(crate) fn retry_held(
                 continue;
             };
             let envelope = VerifiedEnvelope::trusted(envelope);
-            let Some(role) = role_at(&envelope) else {
+            let Some(role) = role_if_free(log, &envelope) else {
                 continue;
             };
-            let key = keys.get(&envelope.header().epoch);
+            let key = keys.get(envelope.header().epoch);
             let Some(Ok(content)) = key.map(|key| seal::open(&envelope, key)) else {
                 continue;
             };
@@ -128,6 +130,20 @@ pub(crate) fn retry_held(
             return Ok(report);
         }
     }
+}
+
+/// Returns what an envelope's device might do at the head it names, unless it is beyond the device's frontier.
+fn role_if_free(log: &MemberLog, envelope: &VerifiedEnvelope) -> Option<Role> {
+    let header = envelope.header();
+    let head = log.index_of(&header.head)?;
+    let position = Position {
+        seq: header.seq,
+        hash: envelope.envelope().hash(),
+    };
+    if log.is_beyond_frontier(&header.device, &header.chain(), position, head) {
+        return None;
+    }
+    log.devices().get(&header.device)?.role_at(head)
 }
 
 impl Report {

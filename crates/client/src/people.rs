@@ -2,26 +2,26 @@
 
 use protocol::id::KeyId;
 use protocol::log::MemberLog;
-use seal::{EpochKey, open_name};
+use seal::Keyring;
 use store::member::MemberRow;
 use store::{StoreError, Writer};
 
-/// Rebuilds the read model of the member log, with the names that the key opens.
+/// Rebuilds the read model of the member log, with the names that the keys open.
 pub(crate) fn refresh(
     writer: &mut Writer<'_>,
     log: &MemberLog,
-    key: &EpochKey,
+    keys: &Keyring,
 ) -> Result<(), StoreError> {
     let mut rows: Vec<MemberRow> = log
         .devices()
         .iter()
         .map(|(id, device)| MemberRow {
             device: *id,
-            device_name: name(&device.keys.name.0, &id.0, key),
+            device_name: name(&device.keys.name.0, &id.0, keys),
             person: device.person,
             person_name: log.persons().get(&device.person).map_or_else(
                 || UNNAMED.to_owned(),
-                |person| name(&person.name, &device.person.0, key),
+                |person| name(&person.name, &device.person.0, keys),
             ),
             role: device.role(),
             joined: device.joined,
@@ -35,8 +35,8 @@ pub(crate) fn refresh(
 /// Shown for a name that cannot be opened.
 const UNNAMED: &str = "unnamed";
 
-fn name(sealed: &[u8], subject: &[u8], key: &EpochKey) -> String {
-    match open_name(sealed, subject, key) {
+fn name(sealed: &[u8], subject: &[u8], keys: &Keyring) -> String {
+    match keys.open_name(sealed, subject) {
         // Names come from other members: they end up on a terminal.
         Ok(name) => name.chars().filter(|c| !c.is_control()).collect(),
         Err(_) => UNNAMED.to_owned(),

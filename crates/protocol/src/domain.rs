@@ -28,6 +28,8 @@ pub enum Domain {
     EpochCommitment,
     /// HPKE `info` of an epoch key sealed to one key pair.
     EpochSeal,
+    /// HKDF `info` of the key that encrypts the epoch key before, and associated data of that.
+    KeyWrap,
     /// HKDF `info` of the key that encrypts names under an epoch.
     NameKey,
     /// Associated data of an encrypted name.
@@ -36,6 +38,8 @@ pub enum Domain {
     InviteKeys,
     /// HKDF `info` of the key pairs of a device.
     DeviceKeys,
+    /// HKDF `info` of the key pairs of a recovery phrase.
+    RecoveryKeys,
     /// Signature of a request to a relay.
     RequestSignature,
 }
@@ -54,10 +58,12 @@ impl Domain {
             Self::BlobHash => "ebb/v1/blob-hash",
             Self::EpochCommitment => "ebb/v1/epoch-commitment",
             Self::EpochSeal => "ebb/v1/epoch-seal",
+            Self::KeyWrap => "ebb/v1/key-wrap",
             Self::NameKey => "ebb/v1/name-key",
             Self::NameSeal => "ebb/v1/name-seal",
             Self::InviteKeys => "ebb/v1/invite-keys",
             Self::DeviceKeys => "ebb/v1/device-keys",
+            Self::RecoveryKeys => "ebb/v1/recovery-keys",
             Self::RequestSignature => "ebb/v1/request-signature",
         }
     }

@@ -1,7 +1,7 @@
 //! The judgement of an envelope: the order of checks, and what each failure means.
 //!
-//! signature → head known → role at head → epoch of head → chain. (Frontier, decryption, batch and scratch apply follow
-//! where there are removals, and where there are keys.) The relay and every client run this same code; a relay refuses
+//! signature → head known → role at head → epoch of head → chain → frontier. (Decryption, batch and scratch apply follow
+//! where there are keys.) The relay and every client run this same code; a relay refuses
 //! what a client would hold, since it has the newest log. An envelope is judged by its own signature and the log,
 //! never by who uploads it.
 
@@ -9,6 +9,7 @@ use crate::envelope::{Envelope, VerifiedEnvelope};
 use crate::id::{EnvelopeHash, Seq};
 use crate::log::MemberLog;
 use crate::role::Role;
+use crate::vector::Position;
 
 /// What is known of the chain an envelope claims to continue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,16 @@ pub struct ChainTip {
 pub enum Verdict {
     /// It is next in its chain, signed by a device that might write then.
     Accept {
+        /// The envelope, verified.
+        envelope: VerifiedEnvelope,
+        /// The index of the record that it names as head.
+        head: u32,
+        /// What its device might do then.
+        role: Role,
+    },
+    /// It is next in its chain, but its device lost the right to write before this was seen by whoever took it: it keeps
+    /// its place, and is held, not merged.
+    Beyond {
         /// The envelope, verified.
         envelope: VerifiedEnvelope,
         /// The index of the record that it names as head.
@@ -125,6 +136,18 @@ pub fn judge(envelope: Envelope, log: &MemberLog, tip: Option<ChainTip>) -> Verd
         if head < tip.head {
             return Verdict::Refuse(Refusal::OlderHead);
         }
+    }
+    let position = Position {
+        seq: header.seq,
+        hash: envelope.envelope().hash(),
+    };
+    let (device, chain) = (header.device, header.chain());
+    if log.is_beyond_frontier(&device, &chain, position, head) {
+        return Verdict::Beyond {
+            envelope,
+            head,
+            role,
+        };
     }
     Verdict::Accept {
         envelope,

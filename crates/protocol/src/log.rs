@@ -1,23 +1,27 @@
 //! The member log: who may read and write a journal, at each point of its history.
 //!
-//! Owns the rules by which one record may follow another. The relay and every client run this same code. It keeps the
+//! Owns the rules by which one record may follow another (what each body may do is in `log/rules.rs`). The relay and every client run this same code. It keeps the
 //! history of roles and epochs, since an envelope is judged at the head that it names. Clocks play no part: an
 //! invite's expiry is enforced by the relay and the joiner, not here.
 //!
 //! Invariants: a log has at least one active owner; `hashes[i]` is the hash of record `i`; nothing is ever removed from
 //! the maps, so that what once held can be explained.
 
+mod rules;
+
 use std::collections::BTreeMap;
 
-use crate::domain::Domain;
-use crate::id::{BlobHash, Commitment, JournalId, KeyId, PersonId, RecordHash, SigningKey};
+use crate::id::{
+    BlobHash, ChainId, Commitment, JournalId, KeyId, PersonId, RecordHash, SigningKey,
+};
 use crate::limits;
 use crate::record::{
-    self, Body, DeviceKeys, Genesis, Invite, Join, Place, RecordError, SignedRecord,
-    VerifiedRecord, VerifyError,
+    Body, DeviceKeys, Genesis, Invite, Place, RecordError, SignedRecord, VerifiedRecord,
+    VerifyError,
 };
 use crate::role::Role;
-use crate::sign;
+use crate::vector::{Position, Vector};
+use rules::{check_name, check_relays};
 
 /// A person of the journal.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +45,19 @@ pub struct Device {
     pub joined: u64,
     /// The role from each record index on, oldest first; `None` is no membership.
     roles: Vec<(u32, Option<Role>)>,
+    /// Every time the device lost the right to write.
+    losses: Vec<Loss>,
+    /// The epoch keys sealed to the device, by epoch.
+    sealed: BTreeMap<u32, BlobHash>,
+}
+
+/// The loss of the right to write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Loss {
+    /// The record that took it.
+    pub since: u32,
+    /// The last envelope that counts of each chain; a chain that is not named counts for nothing.
+    pub frontier: Vector,
 }
 
 impl Device {
@@ -56,6 +73,29 @@ impl Device {
     /// Returns the role now.
     pub fn role(&self) -> Option<Role> {
         self.role_at(u32::MAX)
+    }
+
+    /// Returns whether the device joined and waits for an owner's approval.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.roles.as_slice(), [(_, None)])
+    }
+
+    /// Returns the record that removed the device, if one did and none brought it back.
+    pub fn removed_at(&self) -> Option<u32> {
+        match self.roles.as_slice() {
+            [_, .., (index, None)] => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// Returns the epoch keys sealed to the device: each epoch's blob.
+    pub fn sealed(&self) -> &BTreeMap<u32, BlobHash> {
+        &self.sealed
+    }
+
+    /// Returns every loss of the right to write, oldest first.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 }
 
@@ -79,6 +119,8 @@ pub struct InviteEntry {
     pub by: KeyId,
     /// What became of it.
     pub state: InviteState,
+    /// The current epoch's key, sealed to the invite; none if an owner must approve.
+    pub key: Option<BlobHash>,
 }
 
 /// The span of one content key.
@@ -101,7 +143,9 @@ pub struct MemberLog {
     devices: BTreeMap<KeyId, Device>,
     invites: BTreeMap<KeyId, InviteEntry>,
     epochs: Vec<Epoch>,
+    wraps: BTreeMap<u32, Vec<u8>>,
     relays: Vec<String>,
+    erased: bool,
 }
 
 /// Why a record may not follow. Peer misbehaved, or (when one's own record is refused) the log has moved on.
@@ -172,9 +216,30 @@ pub enum Rule {
         limits::RELAYS
     )]
     Relays,
-    /// A name longer than the limit.
+    /// A name longer than the limit, missing, or given to a device that has no key yet.
     #[error("an encrypted name has at most {} bytes", limits::NAME_SEAL_BYTES)]
     NameLength,
+    /// The device does not wait for an approval.
+    #[error("the device does not wait for an approval")]
+    NotWaiting,
+    /// The person or the device is no member.
+    #[error("it is no member")]
+    NotMember,
+    /// Nobody would be left who may say who is a member.
+    #[error("the last owner cannot be removed or become less")]
+    LastOwner,
+    /// A device removes itself: it would know the new key.
+    #[error("a device cannot remove itself")]
+    OwnRemoval,
+    /// Devices that are not in ascending order, or a frontier where nobody loses the right to write.
+    #[error("the record says more than it may")]
+    Excess,
+    /// The new key is not sealed to exactly the devices and invites that stay, or is not new.
+    #[error("a new key is sealed to exactly those who stay")]
+    NewKey,
+    /// The journal was erased.
+    #[error("the journal was erased")]
+    Erased,
     /// The log is full.
     #[error("a log has at most {} records", limits::LOG_RECORDS)]
     Full,
@@ -206,14 +271,15 @@ impl MemberLog {
             name,
             device,
             epoch,
+            key,
             relays,
-            ..
         } = genesis;
         let id = device.id();
         if record.frame().author != id {
             return Err(Rule::GenesisAuthor.into());
         }
-        check_names(&[&name.0, &device.name.0])?;
+        check_name(&name.0)?;
+        check_name(&device.name.0)?;
         check_relays(relays)?;
         let hash = record.signed().hash();
         let first = Device {
@@ -222,6 +288,8 @@ impl MemberLog {
             invite: None,
             joined: record.frame().time,
             roles: vec![(0, Some(Role::Owner))],
+            losses: Vec::new(),
+            sealed: BTreeMap::from([(0, *key)]),
         };
         Ok(Self {
             journal: JournalId(hash.0),
@@ -240,7 +308,9 @@ impl MemberLog {
                 commitment: *epoch,
                 since: 0,
             }],
+            wraps: BTreeMap::new(),
             relays: relays.clone(),
+            erased: false,
         })
     }
 
@@ -266,6 +336,9 @@ impl MemberLog {
         if record.place() != self.next_place() {
             return Err(LogError::Place);
         }
+        if self.erased {
+            return Err(Rule::Erased.into());
+        }
         if self.hashes.len() >= limits::LOG_RECORDS {
             return Err(Rule::Full.into());
         }
@@ -279,6 +352,13 @@ impl MemberLog {
                 self.require_owner(author)?;
                 check_relays(&relays.urls)?;
                 self.relays.clone_from(&relays.urls);
+            }
+            Body::Approve(approve) => self.approve(author, approve)?,
+            Body::SetRole(change) => self.set_role(author, change)?,
+            Body::Remove(removal) => self.remove(author, removal)?,
+            Body::Erase(_) => {
+                self.require_owner(author)?;
+                self.erased = true;
             }
         }
         self.hashes.push(record.signed().hash());
@@ -294,117 +374,6 @@ impl MemberLog {
             .get(id)
             .filter(|entry| entry.state == InviteState::Open)
             .map(|entry| entry.invite.signing)
-    }
-
-    fn role_of(&self, author: KeyId) -> Result<(Role, PersonId), LogError> {
-        self.devices
-            .get(&author)
-            .and_then(|device| device.role().map(|role| (role, device.person)))
-            .ok_or(LogError::UnknownAuthor(author))
-    }
-
-    fn require_owner(&self, author: KeyId) -> Result<(), LogError> {
-        match self.role_of(author)? {
-            (Role::Owner, _) => Ok(()),
-            _ => Err(Rule::OwnersOnly.into()),
-        }
-    }
-
-    fn invite(&mut self, author: KeyId, invite: &Invite) -> Result<(), LogError> {
-        let (role, person) = self.role_of(author)?;
-        let approve = invite.key.is_none();
-        if role != Role::Owner && (invite.person != person || invite.role > role || approve) {
-            return Err(Rule::OwnDevicesOnly.into());
-        }
-        if self.persons.contains_key(&invite.person) == invite.name.is_some() {
-            return Err(Rule::PersonName.into());
-        }
-        if let Some(name) = &invite.name {
-            check_names(&[&name.0])?;
-        }
-        let id = invite.id();
-        if self.devices.contains_key(&id) || self.invites.contains_key(&id) {
-            return Err(Rule::KnownKeys.into());
-        }
-        if self.open_invites().count() >= limits::OPEN_INVITES {
-            return Err(Rule::OpenInvites.into());
-        }
-        if let Some(name) = &invite.name {
-            let since = self.next_place().index;
-            self.persons.insert(
-                invite.person,
-                Person {
-                    name: name.0.clone(),
-                    since,
-                },
-            );
-        }
-        let entry = InviteEntry {
-            invite: invite.clone(),
-            by: author,
-            state: InviteState::Open,
-        };
-        self.invites.insert(id, entry);
-        Ok(())
-    }
-
-    fn withdraw(&mut self, author: KeyId, invite: KeyId) -> Result<(), LogError> {
-        let (role, person) = self.role_of(author)?;
-        let entry = self.invites.get_mut(&invite).ok_or(Rule::InviteNotOpen)?;
-        if entry.state != InviteState::Open {
-            return Err(Rule::InviteNotOpen.into());
-        }
-        if role != Role::Owner && entry.invite.person != person {
-            return Err(Rule::OwnersOnly.into());
-        }
-        entry.state = InviteState::Withdrawn;
-        Ok(())
-    }
-
-    fn join(&mut self, author: KeyId, time: u64, join: &Join) -> Result<(), LogError> {
-        let entry = self
-            .invites
-            .get(&author)
-            .filter(|entry| entry.state == InviteState::Open)
-            .ok_or(Rule::InviteNotOpen)?;
-        let (person, role) = (entry.invite.person, entry.invite.role);
-        if join.key.is_some() != entry.invite.key.is_some() {
-            return Err(Rule::SealedKey.into());
-        }
-        check_names(&[&join.device.name.0])?;
-        let id = join.device.id();
-        if self.devices.contains_key(&id) || self.invites.contains_key(&id) {
-            return Err(Rule::KnownKeys.into());
-        }
-        let parts = record::join_proof_parts(&self.journal, &author, &id);
-        sign::verify(&join.device.signing, Domain::JoinProof, &parts, &join.proof)
-            .map_err(|_| Rule::JoinProof)?;
-        let members = || {
-            self.devices
-                .values()
-                .filter(|device| device.role().is_some())
-        };
-        if members().count() >= limits::DEVICES_PER_JOURNAL {
-            return Err(Rule::DevicesPerJournal.into());
-        }
-        if members().filter(|device| device.person == person).count() >= limits::DEVICES_PER_PERSON
-        {
-            return Err(Rule::DevicesPerPerson.into());
-        }
-        // A device that waits for an approval has no role yet; the approval will give it one.
-        let role = join.key.map(|_| role);
-        let device = Device {
-            keys: join.device.clone(),
-            person,
-            invite: Some(author),
-            joined: time,
-            roles: vec![(self.next_place().index, role)],
-        };
-        self.devices.insert(id, device);
-        if let Some(entry) = self.invites.get_mut(&author) {
-            entry.state = InviteState::Used(id);
-        }
-        Ok(())
     }
 }
 
@@ -499,37 +468,44 @@ impl MemberLog {
         self.devices.get(device).and_then(Device::role)
     }
 
-    /// Returns the hash of the sealed key that gives the current epoch to a device, as `records` say.
-    pub fn key_for(device: &KeyId, records: &[VerifiedRecord]) -> Option<BlobHash> {
-        records.iter().rev().find_map(|record| match record.body() {
-            Body::Genesis(body) if body.device.id() == *device => Some(body.key),
-            Body::Join(body) if body.device.id() == *device => body.key,
-            _ => None,
-        })
+    /// Returns an epoch by its number.
+    pub fn epoch_of(&self, number: u32) -> Option<Epoch> {
+        self.epochs.get(usize::try_from(number).ok()?).copied()
     }
-}
 
-fn check_names(names: &[&[u8]]) -> Result<(), Rule> {
-    if names
-        .iter()
-        .all(|name| name.len() <= limits::NAME_SEAL_BYTES)
-    {
-        Ok(())
-    } else {
-        Err(Rule::NameLength)
+    /// Returns the key of the epoch before `number`, encrypted under that epoch's own; none for the first.
+    pub fn wrapped_key(&self, number: u32) -> Option<&[u8]> {
+        self.wraps.get(&number).map(Vec::as_slice)
     }
-}
 
-/// Checks a list of relays: few, different, each an origin as [`is_origin`] says.
-fn check_relays(urls: &[String]) -> Result<(), Rule> {
-    let distinct: std::collections::BTreeSet<_> = urls.iter().collect();
-    if urls.len() <= limits::RELAYS
-        && distinct.len() == urls.len()
-        && urls.iter().all(|url| is_origin(url))
-    {
-        Ok(())
-    } else {
-        Err(Rule::Relays)
+    /// Returns whether an owner has ended the journal for good.
+    pub fn is_erased(&self) -> bool {
+        self.erased
+    }
+
+    /// Returns whether a device lost the right to write, in a record after `head`, before it had written this envelope
+    /// as far as whoever took the right had seen.
+    pub fn is_beyond_frontier(
+        &self,
+        device: &KeyId,
+        chain: &ChainId,
+        position: Position,
+        head: u32,
+    ) -> bool {
+        let Some(device) = self.devices.get(device) else {
+            return false;
+        };
+        device
+            .losses
+            .iter()
+            .filter(|loss| loss.since > head)
+            .any(|loss| match loss.frontier.0.get(chain) {
+                None => true,
+                Some(last) => {
+                    position.seq > last.seq
+                        || (position.seq == last.seq && position.hash != last.hash)
+                }
+            })
     }
 }
 

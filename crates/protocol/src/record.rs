@@ -4,6 +4,8 @@
 //! payload; the record's hash covers both. A body is nested as bytes, so that a body kind this version does not know
 //! can still be hashed, stored and passed on. Which records may follow which is decided in [`crate::log`].
 
+use std::collections::BTreeMap;
+
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, Bytes, CborError};
@@ -14,6 +16,7 @@ use crate::id::{
 use crate::limits;
 use crate::role::Role;
 use crate::sign::{self, BadSignature, Signer};
+use crate::vector::Vector;
 
 /// The frame of every record.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -73,7 +76,7 @@ pub struct DeviceKeys {
     /// Epoch keys are sealed to it.
     #[n(1)]
     pub kem: KemKey,
-    /// The device's encrypted name.
+    /// The device's encrypted name; empty for a device that waits for an approval.
     #[n(2)]
     pub name: Bytes,
     /// True for a recovery phrase on paper, which never seals envelopes.
@@ -179,6 +182,66 @@ pub struct Relays {
     pub urls: Vec<String>,
 }
 
+/// Lets in a device that joined by an invite which needs an approval.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Approve {
+    /// The device that waits.
+    #[n(0)]
+    pub device: KeyId,
+    /// The device's encrypted name: until now it had no key to encrypt one with.
+    #[n(1)]
+    pub name: Bytes,
+    /// The current epoch's key, sealed to the device.
+    #[n(2)]
+    pub key: BlobHash,
+}
+
+/// Changes what all devices of a person may do.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct SetRole {
+    /// The person.
+    #[n(0)]
+    pub person: PersonId,
+    /// The role from here on.
+    #[n(1)]
+    pub role: Role,
+    /// If the person may write no more: the last envelope that counts of each chain of theirs. A chain that is not named
+    /// counts for nothing. Empty otherwise.
+    #[n(2)]
+    pub frontier: Vector,
+}
+
+/// Removes devices and starts a new epoch, in one record. Without devices it is a plain rekey.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Remove {
+    /// The devices, ascending.
+    #[n(0)]
+    pub devices: Vec<KeyId>,
+    /// The last envelope that counts of each chain of theirs. A chain that is not named counts for nothing.
+    #[n(1)]
+    pub frontier: Vector,
+    /// The commitment to the new epoch's key.
+    #[n(2)]
+    pub epoch: Commitment,
+    /// The key of the epoch before, encrypted under the new one: whoever reads on can read back.
+    #[n(3)]
+    pub previous: Bytes,
+    /// The new key, sealed to each device that stays.
+    #[n(4)]
+    pub device_keys: BTreeMap<KeyId, BlobHash>,
+    /// The new key, sealed to each open invite that carries one.
+    #[n(5)]
+    pub invite_keys: BTreeMap<KeyId, BlobHash>,
+}
+
+/// Ends the journal for good. Nothing follows.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Erase {}
+
 /// What a record says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
@@ -192,10 +255,18 @@ pub enum Body {
     Join(Join),
     /// Kind 4.
     Relays(Relays),
+    /// Kind 5.
+    Approve(Approve),
+    /// Kind 6.
+    SetRole(SetRole),
+    /// Kind 7.
+    Remove(Remove),
+    /// Kind 8.
+    Erase(Erase),
 }
 
 impl Body {
-    /// Returns the kind's number. Kinds 5 to 8 are reserved: approve, set role, remove (with rekey), erase.
+    /// Returns the kind's number.
     fn kind(&self) -> u8 {
         match self {
             Self::Genesis(_) => 0,
@@ -203,6 +274,10 @@ impl Body {
             Self::WithdrawInvite(_) => 2,
             Self::Join(_) => 3,
             Self::Relays(_) => 4,
+            Self::Approve(_) => 5,
+            Self::SetRole(_) => 6,
+            Self::Remove(_) => 7,
+            Self::Erase(_) => 8,
         }
     }
 
@@ -213,6 +288,10 @@ impl Body {
             Self::WithdrawInvite(body) => cbor::encode(body),
             Self::Join(body) => cbor::encode(body),
             Self::Relays(body) => cbor::encode(body),
+            Self::Approve(body) => cbor::encode(body),
+            Self::SetRole(body) => cbor::encode(body),
+            Self::Remove(body) => cbor::encode(body),
+            Self::Erase(body) => cbor::encode(body),
         }
     }
 
@@ -223,24 +302,47 @@ impl Body {
             2 => Self::WithdrawInvite(cbor::decode(bytes)?),
             3 => Self::Join(cbor::decode(bytes)?),
             4 => Self::Relays(cbor::decode(bytes)?),
+            5 => Self::Approve(cbor::decode(bytes)?),
+            6 => Self::SetRole(cbor::decode(bytes)?),
+            7 => Self::Remove(cbor::decode(bytes)?),
+            8 => Self::Erase(cbor::decode(bytes)?),
             kind => return Err(RecordError::Newer { kind }),
         })
     }
 
-    /// Returns the hashes of the sealed keys that this body gives to devices (not to invites).
-    pub fn device_keys(&self) -> Option<BlobHash> {
+    /// Returns the sealed keys that this body gives to devices: whom, and the blob's hash.
+    pub fn device_keys(&self) -> Vec<(KeyId, BlobHash)> {
         match self {
-            Self::Genesis(body) => Some(body.key),
-            Self::Join(body) => body.key,
-            Self::Invite(_) | Self::WithdrawInvite(_) | Self::Relays(_) => None,
+            Self::Genesis(body) => vec![(body.device.id(), body.key)],
+            Self::Join(body) => body
+                .key
+                .map(|key| (body.device.id(), key))
+                .into_iter()
+                .collect(),
+            Self::Approve(body) => vec![(body.device, body.key)],
+            Self::Remove(body) => body
+                .device_keys
+                .iter()
+                .map(|(id, key)| (*id, *key))
+                .collect(),
+            Self::Invite(_)
+            | Self::WithdrawInvite(_)
+            | Self::Relays(_)
+            | Self::SetRole(_)
+            | Self::Erase(_) => Vec::new(),
         }
     }
 
-    /// Returns the hash of every sealed key that this body names.
-    pub fn sealed_keys(&self) -> Option<BlobHash> {
+    /// Returns the sealed keys that this body gives to invites: which, and the blob's hash.
+    pub fn invite_keys(&self) -> Vec<(KeyId, BlobHash)> {
         match self {
-            Self::Invite(body) => body.key,
-            _ => self.device_keys(),
+            Self::Invite(body) => body.key.map(|key| (body.id(), key)).into_iter().collect(),
+            Self::Remove(body) => body
+                .invite_keys
+                .iter()
+                .map(|(id, key)| (*id, *key))
+                .collect(),
+            _ => Vec::new(),
         }
     }
 }

@@ -206,10 +206,10 @@ fn records_follow_each_other() {
 #[test]
 fn records_of_newer_kinds_are_named_not_misread() {
     let story = Story::new();
-    let record = story.sign_raw(&story.owner, 5, vec![0xA0]);
+    let record = story.sign_raw(&story.owner, 9, vec![0xA0]);
     let read = SignedRecord::parse(record.bytes()).unwrap();
     let error = story.log.clone().append(read).unwrap_err();
-    let newer = LogError::Verify(VerifyError::Record(RecordError::Newer { kind: 5 }));
+    let newer = LogError::Verify(VerifyError::Record(RecordError::Newer { kind: 9 }));
     assert_eq!(error.to_string(), newer.to_string());
 }
 

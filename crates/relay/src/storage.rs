@@ -79,7 +79,7 @@ pub(crate) struct LogChange {
     pub(crate) records: Vec<Vec<u8>>,
     /// The sealed keys that came with them.
     pub(crate) blobs: Vec<NewBlob>,
-    /// Invites that are no longer open: their sealed keys are erased.
+    /// Invites whose sealed keys of before are erased, before the new ones are kept.
     pub(crate) closed: Vec<KeyId>,
     /// The devices that are members from here on.
     pub(crate) members: Vec<(KeyId, SigningKey)>,

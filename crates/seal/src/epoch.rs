@@ -43,6 +43,12 @@ pub enum KeyError {
         /// The epoch.
         epoch: u32,
     },
+    /// A key is to be encrypted under one that is not of the epoch after. Caller misused.
+    #[error("epoch {epoch} is not the next one")]
+    NotNext {
+        /// The epoch.
+        epoch: u32,
+    },
     /// The recipient's public key is no X-Wing key.
     #[error("the public key of {0} is not valid")]
     BadRecipient(KeyId),
@@ -115,7 +121,14 @@ impl EpochKey {
             &[],
         );
         let opened = Zeroizing::new(opened.map_err(|_| not_for_me)?);
-        let bytes: [u8; 32] = opened.as_slice().try_into().map_err(|_| not_for_me)?;
+        Self::checked(opened.as_slice(), epoch)
+    }
+
+    /// Takes bytes for the key of an epoch if the member log commits to them.
+    pub(crate) fn checked(bytes: &[u8], epoch: Epoch) -> Result<Self, KeyError> {
+        let number = epoch.number;
+        let not_for_me = KeyError::NotForMe { epoch: number };
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| not_for_me)?;
         let key = Self {
             number: epoch.number,
             bytes: Zeroizing::new(bytes),

@@ -59,6 +59,11 @@ impl KeyPair {
         Self::derive(seed, Domain::DeviceKeys)
     }
 
+    /// Derives the key pair of a recovery phrase.
+    pub fn of_recovery(seed: &Seed) -> Self {
+        Self::derive(seed, Domain::RecoveryKeys)
+    }
+
     /// Derives the key pair of an invite.
     pub fn of_invite(seed: &Seed) -> Self {
         Self::derive(seed, Domain::InviteKeys)

@@ -29,7 +29,8 @@ pub struct Incoming {
     pub head: u32,
     /// What its device might do at that head.
     pub role: Role,
-    /// What it carries, or why it must be held: its key is missing, or it cannot be opened.
+    /// What it carries, or why it must be held: its key is missing, it cannot be opened, or its device had lost the right
+    /// to write.
     pub content: Result<Content, String>,
 }
 
@@ -158,6 +159,14 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// A device went on writing after it had lost the right to.
+    #[error(
+        "device {device} wrote after it had lost the right to; that is held, and shown by `ebb held`"
+    )]
+    BeyondFrontier {
+        /// The device.
+        device: KeyId,
+    },
     /// The member log has records that break its rules; the valid part is used.
     #[error(
         "the relay's member log has records that break its rules; only the {used} valid ones are used"
@@ -195,7 +204,11 @@ impl Warning {
     pub fn is_suspicious(&self) -> bool {
         !matches!(
             self,
-            Self::NewerLog | Self::RelayLost { .. } | Self::NotStored { .. } | Self::Copied
+            Self::NewerLog
+                | Self::RelayLost { .. }
+                | Self::NotStored { .. }
+                | Self::Copied
+                | Self::BeyondFrontier { .. }
         )
     }
 }

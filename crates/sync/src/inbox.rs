@@ -13,6 +13,10 @@ use protocol::record::{RecordError, SignedRecord, VerifiedRecord, VerifyError};
 use crate::action::{Action, Fault, Incoming, Nonsense, Warning};
 use crate::state::{Known, Replica};
 
+/// Why an envelope beyond the frontier of its device is held.
+pub(crate) const BEYOND_FRONTIER: &str =
+    "its device had lost the right to write; keep it with `ebb held keep`";
+
 /// Takes the relay's part of the member log, and says what to store and to warn of.
 ///
 /// # Errors
@@ -138,15 +142,6 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
             head,
             role,
         } => {
-            taken.copied |= chain == replica.own_chain();
-            let (seq, hash) = (envelope.header().seq, envelope.envelope().hash());
-            replica.chains.insert(
-                chain,
-                Known {
-                    device,
-                    tip: ChainTip { seq, hash, head },
-                },
-            );
             let content = open(replica, &envelope);
             if let Err(reason) = &content {
                 let reason = reason.clone();
@@ -154,12 +149,30 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
                     .actions
                     .push(Action::Warn(Warning::CannotOpen { device, reason }));
             }
-            taken.incoming.push(Incoming {
+            let incoming = Incoming {
                 envelope,
                 head,
                 role,
                 content,
-            });
+            };
+            place(replica, taken, incoming);
+            None
+        }
+        Verdict::Beyond {
+            envelope,
+            head,
+            role,
+        } => {
+            taken
+                .actions
+                .push(Action::Warn(Warning::BeyondFrontier { device }));
+            let incoming = Incoming {
+                envelope,
+                head,
+                role,
+                content: Err(BEYOND_FRONTIER.to_owned()),
+            };
+            place(replica, taken, incoming);
             None
         }
         Verdict::Known(envelope) => {
@@ -174,6 +187,20 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
             None
         }
     }
+}
+
+/// Puts an envelope at the end of its chain.
+fn place(replica: &mut Replica, taken: &mut Taken, incoming: Incoming) {
+    let header = incoming.envelope.header();
+    let (chain, device) = (header.chain(), header.device);
+    taken.copied |= chain == replica.own_chain();
+    let tip = ChainTip {
+        seq: header.seq,
+        hash: incoming.envelope.envelope().hash(),
+        head: incoming.head,
+    };
+    replica.chains.insert(chain, Known { device, tip });
+    taken.incoming.push(incoming);
 }
 
 /// Returns whether an envelope can turn out to wait: its head is unknown, or it leaves a gap in its chain.
@@ -209,7 +236,7 @@ fn open(
     let epoch = envelope.header().epoch;
     let key = replica
         .keys
-        .get(&epoch)
+        .get(epoch)
         .ok_or_else(|| format!("the key of epoch {epoch} is missing"))?;
     seal::open(envelope, key).map_err(|error| error.to_string())
 }

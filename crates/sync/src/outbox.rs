@@ -44,7 +44,7 @@ fn seal_one(
     let previous = replica.own_tip();
     let seq = Seq(previous.map_or(0, |(seq, _)| seq.0) + 1);
     let epoch = replica.log.epoch().number;
-    let key = replica.keys.get(&epoch).ok_or(Fault::NoKey { epoch })?;
+    let key = replica.keys.get(epoch).ok_or(Fault::NoKey { epoch })?;
     let mut nonce = [0; 24];
     random.fill_bytes(&mut nonce);
     let header = Header {

@@ -6,7 +6,7 @@ use protocol::id::{ChainId, ChainSalt, EnvelopeHash, KeyId, Seq};
 use protocol::judge::ChainTip;
 use protocol::log::MemberLog;
 use protocol::vector::{Position, Vector};
-use seal::{EpochKey, KeyPair};
+use seal::{KeyPair, Keyring};
 
 /// What is held of one chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,8 +33,8 @@ pub struct Replica {
     pub log: MemberLog,
     /// This device's keys.
     pub device: KeyPair,
-    /// The epoch keys that this device has, by number.
-    pub keys: BTreeMap<u32, EpochKey>,
+    /// The epoch keys that this device has.
+    pub keys: Keyring,
     /// Every chain of which an envelope is held.
     pub chains: BTreeMap<ChainId, Known>,
     /// The own chain.

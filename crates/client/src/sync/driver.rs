@@ -2,7 +2,7 @@
 //!
 //! Invariant: an action is durable before the next one is taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -15,7 +15,6 @@ use protocol::judge::ChainTip;
 use protocol::limits;
 use protocol::record::SignedRecord;
 use protocol::vector::Vector;
-use seal::EpochKey;
 use store::document::LooseId;
 use store::envelope::{NextEnvelope, StoredEnvelope};
 use store::relay::{RelayState, StoredQuota};
@@ -25,7 +24,7 @@ use sync::{
 };
 
 use super::{SyncError, SyncReport};
-use crate::journal::{DamagedReplica, Journal, LoadError, load_key, load_log};
+use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log};
 use crate::merge;
 use crate::os::{self, OsRandom};
 use crate::people;
@@ -60,7 +59,7 @@ impl<'a> Driver<'a> {
         let keys = journal.keys()?;
         let (replica, records, waiting) = journal.replica.read(|reader| {
             let stored = load_log(reader, &path)?;
-            let key = load_key(reader, &path, &stored, &keys)?;
+            let ring = load_keys(reader, &stored, &keys)?;
             let own = reader.own()?;
             let acknowledged = reader
                 .relay(origin)?
@@ -85,7 +84,7 @@ impl<'a> Driver<'a> {
             let replica = sync::Replica {
                 log: stored.log,
                 device,
-                keys: BTreeMap::from([(key.number(), key)]),
+                keys: ring,
                 chains: chains.collect(),
                 own: Own {
                     salt: own.salt,
@@ -253,16 +252,12 @@ impl<'a> Driver<'a> {
         if held.is_empty() {
             return Ok(());
         }
-        let (log, key) = self.replica.read(|reader| {
+        let (log, keys) = self.replica.read(|reader| {
             let stored = load_log(reader, &path)?;
-            let key: EpochKey = load_key(reader, &path, &stored, &self.keys)?;
-            Ok::<_, LoadError>((stored.log, key))
+            let keys = load_keys(reader, &stored, &self.keys)?;
+            Ok::<_, LoadError>((stored.log, keys))
         })?;
-        let keys = BTreeMap::from([(key.number(), key)]);
-        let report = merge::retry_held(self.replica, &keys, |envelope| {
-            let head = log.index_of(&envelope.header().head)?;
-            log.devices().get(&envelope.header().device)?.role_at(head)
-        })?;
+        let report = merge::retry_held(self.replica, &log, &keys)?;
         self.merged.add(report);
         Ok(())
     }
@@ -445,14 +440,15 @@ pub(crate) fn store_records(
     keys: &seal::KeyPair,
 ) -> Result<(), LoadError> {
     writer.append_log(records)?;
-    let named: Vec<BlobHash> = records
+    let named: BTreeSet<BlobHash> = records
         .iter()
         .filter_map(|bytes| {
             SignedRecord::parse(bytes)
                 .and_then(SignedRecord::trusted)
                 .ok()
         })
-        .filter_map(|record| record.body().device_keys())
+        .flat_map(|record| record.body().device_keys())
+        .map(|(_, hash)| hash)
         .collect();
     for blob in blobs {
         let hash = BlobHash::of(blob);
@@ -461,8 +457,8 @@ pub(crate) fn store_records(
         }
     }
     let stored = load_log(writer, path)?;
-    let key = load_key(writer, path, &stored, keys)?;
-    Ok(people::refresh(writer, &stored.log, &key)?)
+    let keys = load_keys(writer, &stored, keys)?;
+    Ok(people::refresh(writer, &stored.log, &keys)?)
 }
 
 fn read_vector(hex: Option<&str>) -> Vector {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::cbor::Bytes;
 use protocol::id::{BlobHash, KeyId, SigningKey};
 use protocol::limits;
-use protocol::log::{LogError, MemberLog};
+use protocol::log::{InviteState, LogError, MemberLog};
 use protocol::record::{Body, RecordError, SignedRecord, VerifiedRecord, VerifyError};
 
 use super::asker::Closed;
@@ -206,7 +206,7 @@ impl Extension {
         let change = LogChange {
             records,
             blobs,
-            closed: closed_invites(&bodies),
+            closed: closed_invites(&log, &bodies),
             members: members(&log),
             head: head_of(&log),
             quota,
@@ -225,7 +225,11 @@ fn new_blobs(
     let mut given: BTreeMap<BlobHash, &Bytes> = BTreeMap::new();
     let named: BTreeSet<_> = records
         .iter()
-        .filter_map(|(_, record)| record.body().sealed_keys())
+        .flat_map(|(_, record)| {
+            let body = record.body();
+            body.device_keys().into_iter().chain(body.invite_keys())
+        })
+        .map(|(_, hash)| hash)
         .collect();
     for (index, blob) in blobs.iter().enumerate() {
         if blob.0.len() > limits::BLOB_BYTES {
@@ -238,41 +242,41 @@ fn new_blobs(
         given.insert(hash, blob);
     }
     let mut new = Vec::new();
+    let expiry = |id: &KeyId, hash: BlobHash| {
+        let (_, entry) = log.open_invites().find(|(open, _)| *open == id)?;
+        let expires = entry.invite.expires;
+        (entry.key == Some(hash) && expires >= now).then_some(expires)
+    };
     for (place, record) in records {
-        let Some(hash) = record.body().sealed_keys() else {
-            continue;
-        };
-        let Some(blob) = given.get(&hash) else {
-            continue;
-        };
-        let invite = match record.body() {
-            Body::Invite(invite) => Some((invite.id(), invite.expires)),
-            _ => None,
-        };
-        let open = |(id, expires): (KeyId, u64)| {
-            expires >= now && log.open_invites().any(|(open, _)| *open == id)
-        };
-        if invite.is_none_or(open) {
-            new.push(NewBlob {
-                hash,
-                record: *place,
-                invite,
-                bytes: blob.0.clone(),
-            });
+        let body = record.body();
+        let devices = body.device_keys().into_iter().map(|(_, hash)| (hash, None));
+        let invites = body.invite_keys().into_iter().filter_map(|(id, hash)| {
+            let expires = expiry(&id, hash)?;
+            Some((hash, Some((id, expires))))
+        });
+        for (hash, invite) in devices.chain(invites) {
+            if let Some(blob) = given.get(&hash) {
+                new.push(NewBlob {
+                    hash,
+                    record: *place,
+                    invite,
+                    bytes: blob.0.clone(),
+                });
+            }
         }
     }
     Ok(new)
 }
 
-fn closed_invites(records: &[(u32, VerifiedRecord)]) -> Vec<KeyId> {
-    let closed = |record: &VerifiedRecord| match record.body() {
-        Body::Join(_) => Some(record.frame().author),
-        Body::WithdrawInvite(body) => Some(body.invite),
-        Body::Genesis(_) | Body::Invite(_) | Body::Relays(_) => None,
-    };
-    records
+/// Returns the invites whose sealed keys of before must go: those closed, and all where a new epoch brought new keys.
+fn closed_invites(log: &MemberLog, records: &[(u32, VerifiedRecord)]) -> Vec<KeyId> {
+    let rekeyed = records
         .iter()
-        .filter_map(|(_, record)| closed(record))
+        .any(|(_, record)| matches!(record.body(), Body::Remove(_)));
+    let invites = log.invites().iter();
+    invites
+        .filter(|(_, entry)| rekeyed || entry.state != InviteState::Open)
+        .map(|(id, _)| *id)
         .collect()
 }
 

@@ -173,6 +173,9 @@ fn judge_one(
                 Err("another envelope holds this place in its chain".to_owned())
             }
         }
+        Verdict::Beyond { .. } => {
+            Err("its device lost the right to write before this was seen".to_owned())
+        }
         Verdict::Hold(hold) => Err(hold.to_string()),
         Verdict::Refuse(refusal) => Err(refusal.to_string()),
     }

@@ -206,6 +206,13 @@ fn write_log(
     for (place, record) in (i64::from(from)..).zip(&log.records) {
         insert.execute(params![journal, place, record])?;
     }
+    for invite in &log.closed {
+        erase_blobs(
+            db,
+            "WHERE journal = ?1 AND invite = ?2",
+            params![journal, invite.as_bytes()],
+        )?;
+    }
     let mut insert = db.prepare_cached(
         "INSERT INTO blobs (journal, record, hash, invite, expires, bytes)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -220,13 +227,6 @@ fn write_log(
             expires.map(stored),
             blob.bytes,
         ])?;
-    }
-    for invite in &log.closed {
-        erase_blobs(
-            db,
-            "WHERE journal = ?1 AND invite = ?2",
-            params![journal, invite.as_bytes()],
-        )?;
     }
     db.prepare_cached("DELETE FROM members WHERE journal = ?1")?
         .execute([journal])?;

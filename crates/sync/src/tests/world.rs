@@ -386,7 +386,7 @@ impl Device {
         Replica {
             log: log_of(&self.log),
             device: self.keys(),
-            keys: BTreeMap::from([(0, epoch_key())]),
+            keys: seal::Keyring::from_key(&log_of(&self.log), epoch_key()),
             chains: self
                 .chains
                 .iter()
