@@ -219,7 +219,9 @@ impl From<SyncError> for CommandError {
             }
             SyncError::Suspicious(_) => named("suspicious", &error).safe().hint("ebb status"),
             SyncError::Secret(error) => error.into(),
-            SyncError::Damaged(_) | SyncError::Encode(_) => mend(named("damaged-replica", &error)),
+            SyncError::Damaged(_) | SyncError::Encode(_) | SyncError::Again(_) => {
+                mend(named("damaged-replica", &error))
+            }
             SyncError::Store(_) if family == Family::Damaged => {
                 mend(named("damaged-replica", &error))
             }

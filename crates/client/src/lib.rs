@@ -8,6 +8,7 @@
 //! received is merged unless all of its envelope merges; a failure of the network never changes what is recorded here.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod again;
 mod error;
 pub mod genesis;
 mod home;

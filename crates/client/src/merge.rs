@@ -17,7 +17,7 @@ use protocol::log::MemberLog;
 use protocol::role::Role;
 use protocol::vector::Position;
 use seal::{Content, Keyring};
-use store::document::Edition;
+use store::document::{DocumentParts, Edition};
 use store::envelope::{Accepted, EnvelopeState, NextEnvelope, StoredEnvelope};
 use store::{Replica, Writer};
 use sync::Incoming;
@@ -37,7 +37,7 @@ pub(crate) struct Report {
 
 /// Why one envelope cannot be merged now. It is held, with this text as the reason.
 #[derive(Debug, thiserror::Error)]
-enum Obstacle {
+pub(crate) enum Obstacle {
     #[error("{0}")]
     NotOpened(String),
     #[error("its batch is malformed: {0}")]
@@ -133,7 +133,7 @@ pub(crate) fn retry_held(
 }
 
 /// Returns what an envelope's device might do at the head it names, unless it is beyond the device's frontier.
-fn role_if_free(log: &MemberLog, envelope: &VerifiedEnvelope) -> Option<Role> {
+pub(crate) fn role_if_free(log: &MemberLog, envelope: &VerifiedEnvelope) -> Option<Role> {
     let header = envelope.header();
     let head = log.index_of(&header.head)?;
     let position = Position {
@@ -203,11 +203,14 @@ fn accept(
 }
 
 /// The documents that a merge works on, loaded once, and stored once at its end.
-struct Documents<'a> {
+pub(crate) struct Documents<'a> {
     path: &'a Path,
+    /// Whether they start empty, to be rebuilt, instead of as they are stored.
+    afresh: bool,
     open: BTreeMap<DocumentId, OpenDocument>,
 }
 
+#[derive(Clone)]
 struct OpenDocument {
     document: Document,
     edition: Edition,
@@ -220,8 +223,39 @@ impl<'a> Documents<'a> {
     fn new(path: &'a Path) -> Self {
         Self {
             path,
+            afresh: false,
             open: BTreeMap::new(),
         }
+    }
+
+    /// Starts with empty documents, whatever is stored.
+    pub(crate) fn afresh(path: &'a Path) -> Self {
+        Self {
+            afresh: true,
+            ..Self::new(path)
+        }
+    }
+
+    /// Merges the batch of one envelope whole, or nothing of it.
+    pub(crate) fn merge_whole(
+        &mut self,
+        writer: &Writer<'_>,
+        chain: ChainId,
+        role: Role,
+        content: &Content,
+    ) -> Result<(), Obstacle> {
+        let before = self.open.clone();
+        let merged = self.merge(writer, chain, role, content);
+        if merged.is_err() {
+            self.open = before;
+        }
+        merged.map(|_| ())
+    }
+
+    /// Returns the documents, each as it is now.
+    pub(crate) fn finish(self) -> BTreeMap<DocumentId, Document> {
+        let open = self.open.into_iter();
+        open.map(|(id, open)| (id, open.document)).collect()
     }
 
     /// Merges the batch of one envelope, and returns the number of its changes of entries.
@@ -262,7 +296,11 @@ impl<'a> Documents<'a> {
         match self.open.entry(id) {
             Entry::Occupied(open) => Ok(open.into_mut()),
             Entry::Vacant(place) => {
-                let parts = writer.document(&id.to_string())?;
+                let parts = if self.afresh {
+                    DocumentParts::default()
+                } else {
+                    writer.document(&id.to_string())?
+                };
                 let document = load(id, &parts, self.path)?;
                 Ok(place.insert(OpenDocument {
                     document,

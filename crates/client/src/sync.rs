@@ -13,17 +13,21 @@ use store::StoreError;
 use store::relay::RelayState;
 use sync::Fault;
 
+use crate::again::RebuildError;
 use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_log, store_family};
 use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError, problem_family};
 
-use driver::Driver;
+use driver::{Driver, End};
 pub(crate) use driver::{RECEIVED, store_records};
 
 /// How long a sync waits for another one on the same replica, in tenths of a second.
 const LOCK_TRIES: u32 = 200;
+
+/// How many sessions a sync with one relay may take: each one after the first follows a rebuilding of the replica.
+const SESSIONS: u32 = 8;
 
 /// What a sync did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,6 +82,9 @@ pub enum SyncError {
     /// The replica is damaged.
     #[error(transparent)]
     Damaged(#[from] DamagedReplica),
+    /// Own changes cannot be recorded again.
+    #[error("an entry cannot be recorded again")]
+    Again(#[from] journal::document::AgainError),
     /// Own changes cannot be encoded: the replica is damaged.
     #[error("an own change cannot be encoded")]
     Encode(#[from] EncodeError),
@@ -102,7 +109,9 @@ impl SyncError {
             Self::NoRelay | Self::Running | Self::Lock { .. } => Family::CouldNot,
             Self::Relay(error) => error.family(),
             Self::Session { fault, .. } => fault_family(fault),
-            Self::Suspicious(_) | Self::Damaged(_) | Self::Encode(_) => Family::Damaged,
+            Self::Suspicious(_) | Self::Damaged(_) | Self::Encode(_) | Self::Again(_) => {
+                Family::Damaged
+            }
             Self::Secret(error) => error.family(),
             Self::Store(error) => store_family(error),
         }
@@ -116,6 +125,15 @@ fn fault_family(fault: &Fault) -> Family {
         Fault::NotMember => Family::NotPermitted,
         Fault::Busy => Family::Offline,
         Fault::Seal(_) | Fault::Unexpected => Family::CouldNot,
+    }
+}
+
+impl From<RebuildError> for SyncError {
+    fn from(error: RebuildError) -> Self {
+        match error {
+            RebuildError::Load(error) => error.into(),
+            RebuildError::Again(error) => Self::Again(error),
+        }
     }
 }
 
@@ -228,15 +246,30 @@ impl Journal {
         progress: &dyn Progress,
     ) -> Result<bool, SyncError> {
         let mut relay = RelayClient::new(origin)?;
-        let mut driver = Driver::start(self, origin)?;
-        let result = driver.run(&mut relay, progress).await;
+        let mut suspicious = false;
+        let mut result = Ok(());
+        for _ in 0..SESSIONS {
+            let mut driver = Driver::start(self, origin)?;
+            let end = driver.run(&mut relay, progress).await;
+            driver.tell(report)?;
+            suspicious |= driver.suspicious;
+            result = match end {
+                Ok(End::Done) => Ok(()),
+                Ok(End::Again) => {
+                    let (origin, fault) = (origin.to_owned(), Fault::Busy);
+                    result = Err(SyncError::Session { origin, fault });
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            break;
+        }
         let traffic = relay.traffic();
         report.bytes_sent += traffic.sent;
         report.bytes_received += traffic.received;
         report.round_trips += traffic.round_trips;
-        driver.tell(report)?;
         result?;
-        Ok(driver.suspicious)
+        Ok(suspicious)
     }
 
     fn note_failure(&mut self, origin: &str, error: &SyncError) -> Result<(), StoreError> {

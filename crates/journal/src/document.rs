@@ -6,6 +6,7 @@
 //! Invariants: a document holds only changes that `change.rs`, [`Document::update`] or a checked merge made, and no
 //! change whose dependencies are missing; after an error it is as it was.
 
+mod again;
 mod chunk;
 mod history;
 mod item;
@@ -25,6 +26,7 @@ use crate::change::{
 };
 use crate::{Actor, DocumentId, Fields, Value};
 
+pub use again::{AgainError, Lost};
 pub use history::Revision;
 pub use item::{Claim, Item};
 pub use merge::{Hostile, MergeError, Merged};

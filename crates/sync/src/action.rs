@@ -71,6 +71,12 @@ pub enum Action {
     /// Begin a new chain with this salt: the relay has envelopes of the own chain that this replica never sealed. Changes
     /// not sealed yet are recorded again on the new chain.
     StartChain(ChainSalt),
+    /// The relay has other envelopes of the own chain after this place: another copy of this device sealed them, and they
+    /// count. Keep the own ones from there on apart, and start a new session, in which the others come.
+    Yield {
+        /// The last place of the own chain that both may have.
+        after: Seq,
+    },
     /// Give the changes not yet sealed as [`Event::Unsealed`].
     CollectUnsealed,
     /// Store own envelopes durably, if the chain is still where it was, then answer with [`Event::Stored`].
@@ -81,6 +87,8 @@ pub enum Action {
         chain: ChainId,
         /// The last place the relay has.
         after: Seq,
+        /// The last place to give.
+        until: Seq,
     },
     /// Send a request, and give its answer as the event named there, or as [`Event::Problem`].
     Send(Request),
@@ -192,6 +200,12 @@ pub enum Warning {
         /// The relay's reason.
         reason: String,
     },
+    /// This device may only read, and has changes from when it might write.
+    #[error("this device may only read: {count} of its changes cannot be sent, and stay on it")]
+    ReadOnly {
+        /// How many batches.
+        count: u64,
+    },
     /// The replica was copied or restored: its chain went on elsewhere.
     #[error(
         "this replica was copied or restored from a backup: another copy went on writing; this one continues as a new one"
@@ -208,6 +222,7 @@ impl Warning {
                 | Self::RelayLost { .. }
                 | Self::NotStored { .. }
                 | Self::Copied
+                | Self::ReadOnly { .. }
                 | Self::BeyondFrontier { .. }
         )
     }

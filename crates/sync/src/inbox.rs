@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use protocol::api::LogPage;
 use protocol::envelope::Envelope;
-use protocol::id::ChainId;
-use protocol::judge::{self, ChainTip, Hold, Verdict};
+use protocol::id::{BlobHash, ChainId, Seq};
+use protocol::judge::{self, ChainTip, Hold, Refusal, Verdict};
 use protocol::limits;
 use protocol::log::LogError;
 use protocol::record::{RecordError, SignedRecord, VerifiedRecord, VerifyError};
+use protocol::sign::Signer;
+
+use seal::EpochKey;
 
 use crate::action::{Action, Fault, Incoming, Nonsense, Warning};
 use crate::state::{Known, Replica};
@@ -67,15 +70,34 @@ pub(crate) fn take_log(replica: &mut Replica, page: LogPage) -> Result<Vec<Actio
     }
     if !records.is_empty() {
         let small = |blob: &Vec<u8>| blob.len() <= limits::BLOB_BYTES;
-        let blobs = page
+        let blobs: Vec<Vec<u8>> = page
             .blobs
             .into_iter()
             .map(|blob| blob.0)
             .filter(small)
             .collect();
+        adopt_keys(replica, &blobs);
         actions.insert(0, Action::StoreLog { records, blobs });
     }
     Ok(actions)
+}
+
+/// Opens the keys of epochs that came with the log. One that cannot be opened is missing, and what needs it is held.
+fn adopt_keys(replica: &mut Replica, blobs: &[Vec<u8>]) {
+    let Replica {
+        log, keys, device, ..
+    } = replica;
+    let sealed = log.devices().get(&device.key_id());
+    for (number, hash) in sealed.into_iter().flat_map(|device| device.sealed()) {
+        let blob = blobs.iter().find(|blob| BlobHash::of(blob) == *hash);
+        let (Some(blob), Some(epoch), None) = (blob, log.epoch_of(*number), keys.get(*number))
+        else {
+            continue;
+        };
+        if let Ok(key) = EpochKey::open(blob, epoch, device) {
+            keys.add(log, key);
+        }
+    }
 }
 
 fn append(replica: &mut Replica, bytes: &[u8]) -> Result<VerifiedRecord, LogError> {
@@ -90,6 +112,8 @@ pub(crate) struct Taken {
     pub(crate) actions: Vec<Action>,
     /// Whether the own chain has envelopes that this replica never sealed.
     pub(crate) copied: bool,
+    /// The last place of the own chain that both this replica and the relay may have, if they differ from there on.
+    pub(crate) diverged: Option<Seq>,
 }
 
 /// Judges and opens envelopes, advancing the tips of their chains. Envelopes that wait for a place are tried again as
@@ -99,6 +123,7 @@ pub(crate) fn take_envelopes(replica: &mut Replica, envelopes: Vec<Vec<u8>>) -> 
         incoming: Vec::new(),
         actions: Vec::new(),
         copied: false,
+        diverged: None,
     };
     let mut waiting: BTreeMap<_, (Envelope, Hold)> = BTreeMap::new();
     for bytes in envelopes {
@@ -180,6 +205,12 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
             None
         }
         Verdict::Hold(hold) => waits.map(|envelope| (envelope, hold)),
+        Verdict::Refuse(Refusal::Chain) if chain == replica.own_chain() => {
+            // Another copy of this device wrote here: the envelope before its own is not the one of this replica.
+            let before = tip.map_or(0, |tip| tip.seq.0).saturating_sub(1);
+            taken.diverged = Some(Seq(before));
+            None
+        }
         Verdict::Refuse(refusal) => {
             taken
                 .actions
@@ -221,7 +252,10 @@ fn note_known(
         return;
     };
     if header.seq == known.tip.seq && envelope.envelope().hash() != known.tip.hash {
-        taken.copied |= chain == replica.own_chain();
+        if chain == replica.own_chain() {
+            taken.diverged = Some(Seq(header.seq.0.saturating_sub(1)));
+            return;
+        }
         let (device, seq) = (header.device, header.seq);
         taken
             .actions

@@ -86,13 +86,14 @@ fn seal_one(
     })
 }
 
-/// Returns the first chain that the relay lacks envelopes of, and the last place that it has; the own chain comes last,
+/// Returns the first chain that the relay lacks envelopes of, the last place that it has, and the last that it takes; the own chain comes last,
 /// so that what it depends on is there first.
-pub(crate) fn lacking(replica: &Replica, relay: &Vector) -> Option<(ChainId, Seq)> {
+pub(crate) fn lacking(replica: &Replica, relay: &Vector) -> Option<(ChainId, Seq, Seq)> {
     let own = replica.own_chain();
     let behind = |(chain, known): (&ChainId, &Known)| {
         let has = relay.seq(chain);
-        (has < known.tip.seq).then_some((*chain, has))
+        let until = counted(replica, chain, known);
+        (has < until).then_some((*chain, has, until))
     };
     let others = replica.chains.iter().filter(|(chain, _)| **chain != own);
     others.filter_map(behind).next().or_else(|| {
@@ -101,6 +102,18 @@ pub(crate) fn lacking(replica: &Replica, relay: &Vector) -> Option<(ChainId, Seq
             .get(&own)
             .and_then(|known| behind((&own, known)))
     })
+}
+
+/// Returns the last place of a chain that a relay takes: what is beyond the frontier of its device stays here.
+pub(crate) fn counted(replica: &Replica, chain: &ChainId, known: &Known) -> Seq {
+    let device = replica.log.devices().get(&known.device);
+    let losses = device.into_iter().flat_map(|device| device.losses());
+    let frontier = losses
+        .filter(|loss| loss.since > known.tip.head)
+        .map(|loss| loss.frontier.seq(chain));
+    frontier
+        .min()
+        .map_or(known.tip.seq, |last| last.min(known.tip.seq))
 }
 
 /// Returns how many envelopes the relay once acknowledged and now lacks.

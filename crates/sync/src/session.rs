@@ -10,8 +10,10 @@ use protocol::api::{
 };
 use protocol::cbor::Bytes;
 use protocol::envelope::VerifiedEnvelope;
-use protocol::id::ChainSalt;
+use protocol::id::{ChainSalt, Seq};
 use protocol::limits;
+use protocol::role::Role;
+use protocol::sign::Signer;
 use protocol::vector::Vector;
 use rand_core::CryptoRng;
 
@@ -134,6 +136,9 @@ impl<R: CryptoRng> Session<R> {
         let mut envelopes = std::mem::take(&mut self.waiting);
         envelopes.extend(answer.envelopes.into_iter().map(|envelope| envelope.0));
         let taken = inbox::take_envelopes(&mut self.replica, envelopes);
+        if let Some(after) = taken.diverged.or_else(|| self.diverged_at(&answer.heads)) {
+            return self.yield_chain(after);
+        }
         if !taken.incoming.is_empty() {
             self.actions.push_back(Action::Merge(taken.incoming));
         }
@@ -156,6 +161,23 @@ impl<R: CryptoRng> Session<R> {
         } else {
             self.collect();
         }
+        Ok(())
+    }
+
+    /// Returns the last place that may be shared, if the relay's head of the own chain is another one than this replica's.
+    fn diverged_at(&self, heads: &Vector) -> Option<Seq> {
+        let chain = self.replica.own_chain();
+        let (seq, hash) = self.replica.own_tip()?;
+        let head = heads.0.get(&chain)?;
+        (head.seq == seq && head.hash != hash).then(|| Seq(seq.0.saturating_sub(1)))
+    }
+
+    /// Gives way to another copy of this device, as far as the relay never acknowledged what this replica sealed.
+    fn yield_chain(&mut self, shared: Seq) -> Result<(), Fault> {
+        let acknowledged = self.replica.acknowledged.seq(&self.replica.own_chain());
+        let after = shared.min(acknowledged);
+        self.actions.push_back(Action::Yield { after });
+        self.step = Step::Over;
         Ok(())
     }
 
@@ -211,6 +233,14 @@ impl<R: CryptoRng> Session<R> {
             self.upload();
             return Ok(());
         }
+        let device = self.replica.device.key_id();
+        if self.replica.log.role(&device) == Some(Role::Reader) {
+            let count = u64::try_from(batches.len()).unwrap_or(u64::MAX);
+            self.actions
+                .push_back(Action::Warn(Warning::ReadOnly { count }));
+            self.upload();
+            return Ok(());
+        }
         let sealed = outbox::seal_batches(&mut self.replica, batches, &mut self.random)?;
         self.step = Step::Stored;
         self.actions.push_back(Action::StoreOwn(sealed));
@@ -219,9 +249,13 @@ impl<R: CryptoRng> Session<R> {
 
     fn upload(&mut self) {
         match outbox::lacking(&self.replica, &self.relay) {
-            Some((chain, after)) => {
+            Some((chain, after, until)) => {
                 self.step = Step::Loaded;
-                self.actions.push_back(Action::Load { chain, after });
+                self.actions.push_back(Action::Load {
+                    chain,
+                    after,
+                    until,
+                });
             }
             None => {
                 let (heads, log_length) = (self.relay.clone(), self.relay_log);

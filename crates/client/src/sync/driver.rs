@@ -10,11 +10,12 @@ use journal::DocumentId;
 use journal::batch::{Encoder, Pushed};
 use protocol::api::{Append, Appended, LogPage, SyncAnswer, journal_path};
 use protocol::envelope::{Envelope, VerifiedEnvelope};
-use protocol::id::{BlobHash, ChainId, EnvelopeHash, KeyId, Seq};
+use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, KeyId, Seq};
 use protocol::judge::ChainTip;
 use protocol::limits;
 use protocol::record::SignedRecord;
-use protocol::vector::Vector;
+use protocol::vector::{Position, Vector};
+use seal::Keyring;
 use store::document::LooseId;
 use store::envelope::{NextEnvelope, StoredEnvelope};
 use store::relay::{RelayState, StoredQuota};
@@ -24,6 +25,7 @@ use sync::{
 };
 
 use super::{SyncError, SyncReport};
+use crate::again::{Context, RebuildError, Rebuilt};
 use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log};
 use crate::merge;
 use crate::os::{self, OsRandom};
@@ -35,6 +37,17 @@ use crate::relay::{RelayClient, RelayError};
 const SEALED_VECTOR: &str = "sealed-vector";
 /// The setting with the number of changes ever received.
 pub(crate) const RECEIVED: &str = "received";
+
+/// Why own envelopes are kept apart.
+const ANOTHER_COPY: &str = "another copy of this device wrote in its place; it was recorded again";
+
+/// How a session ended well.
+pub(super) enum End {
+    /// Everything is exchanged.
+    Done,
+    /// The replica changed underneath it: a new session has to start.
+    Again,
+}
 
 /// Carries out the actions of one session.
 pub(super) struct Driver<'a> {
@@ -119,14 +132,20 @@ impl<'a> Driver<'a> {
         &mut self,
         relay: &mut RelayClient,
         progress: &dyn Progress,
-    ) -> Result<(), SyncError> {
+    ) -> Result<End, SyncError> {
         loop {
             let Some(action) = self.session.poll() else {
                 // The session always asks for something or finishes.
                 return Err(self.failed(Fault::Unexpected));
             };
             match action {
-                Action::StoreLog { records, blobs } => self.store_log(&records, &blobs)?,
+                Action::StoreLog { records, blobs } => {
+                    self.store_log(&records, &blobs)?;
+                    if self.is_rebuild_due()? && self.rebuild(None)?.new_chain {
+                        // The session knows the chain of before.
+                        return Ok(End::Again);
+                    }
+                }
                 Action::Merge(incoming) => {
                     self.merge(&incoming)?;
                     progress.update(self.merged.received.values().sum(), None);
@@ -140,10 +159,11 @@ impl<'a> Driver<'a> {
                         .write(|writer| writer.put_waiting(&hash, &envelope, &reason))?;
                 }
                 Action::StartChain(salt) => {
-                    self.replica.write(|writer| {
-                        writer.set_setting(SEALED_VECTOR, None)?;
-                        writer.start_chain(&salt, None)
-                    })?;
+                    self.rebuild(Some(salt))?;
+                }
+                Action::Yield { after } => {
+                    self.yield_chain(after)?;
+                    return Ok(End::Again);
                 }
                 Action::CollectUnsealed => {
                     let batches = self.collect()?;
@@ -153,8 +173,12 @@ impl<'a> Driver<'a> {
                     let stored = self.store_own(&sealed)?;
                     self.session.handle(Event::Stored(stored));
                 }
-                Action::Load { chain, after } => {
-                    let envelopes = self.load(&chain, after)?;
+                Action::Load {
+                    chain,
+                    after,
+                    until,
+                } => {
+                    let envelopes = self.load(&chain, after, until)?;
                     self.session.handle(Event::Loaded(envelopes));
                 }
                 Action::Send(request) => {
@@ -167,7 +191,7 @@ impl<'a> Driver<'a> {
                 Action::Warn(warning) => self.warn(&warning),
                 Action::Finish(Ok(outcome)) => {
                     self.restored += outcome.restored;
-                    return Ok(());
+                    return Ok(End::Done);
                 }
                 Action::Finish(Err(fault)) => return Err(self.failed(fault)),
             }
@@ -241,6 +265,79 @@ impl<'a> Driver<'a> {
                 .map(|record| record.signed().bytes().to_vec())
                 .collect();
             store_records(writer, &records, blobs, &path, keys)
+        })?)
+    }
+
+    fn is_rebuild_due(&self) -> Result<bool, SyncError> {
+        let path = self.replica.path().to_owned();
+        Ok(self.replica.read(|reader| {
+            let stored = load_log(reader, &path)?;
+            let keys = Keyring::default();
+            let context = Context {
+                log: &stored.log,
+                keys: &keys,
+                path: &path,
+            };
+            context.is_rebuild_due(reader)
+        })?)
+    }
+
+    /// Rebuilds the documents from the envelopes that count, and records again what was lost with the others.
+    fn rebuild(&mut self, begin: Option<ChainSalt>) -> Result<Rebuilt, SyncError> {
+        let path = self.replica.path().to_owned();
+        let own_keys = &self.keys;
+        let rebuilt = self.replica.write(|writer| {
+            let stored = load_log(writer, &path)?;
+            let keys = load_keys(writer, &stored, own_keys)?;
+            let context = Context {
+                log: &stored.log,
+                keys: &keys,
+                path: &path,
+            };
+            let rebuilt = context.rebuild(writer, begin)?;
+            if rebuilt.new_chain {
+                writer.set_setting(SEALED_VECTOR, None)?;
+            }
+            Ok::<_, RebuildError>(rebuilt)
+        })?;
+        if rebuilt.again > 0 {
+            let entries = if rebuilt.again == 1 {
+                "entry"
+            } else {
+                "entries"
+            };
+            self.warnings.push(format!(
+                "{} {entries} of this device could not stand where they were, and were recorded again",
+                rebuilt.again
+            ));
+        }
+        Ok(rebuilt)
+    }
+
+    /// Takes own envelopes after a place out of the chain, and keeps them apart.
+    fn yield_chain(&mut self, after: Seq) -> Result<(), SyncError> {
+        let path = self.replica.path().to_owned();
+        Ok(self.replica.write(|writer| {
+            let damaged = || DamagedReplica::Envelope { path: path.clone() };
+            let log = load_log(writer, &path)?.log;
+            let chain = writer.own()?.chain;
+            for stored in writer.envelopes_after(&chain, after, usize::MAX)? {
+                writer.put_waiting(&stored.hash, &stored.bytes, ANOTHER_COPY)?;
+            }
+            let last = match after {
+                Seq(0) => None,
+                seq => Some(writer.envelope(&chain, seq)?.ok_or_else(damaged)?),
+            };
+            let tip = last.as_ref().map(|last| Position {
+                seq: last.seq,
+                hash: last.hash,
+            });
+            let head = last
+                .and_then(|last| Envelope::parse(last.bytes).ok())
+                .and_then(|last| log.index_of(&last.header().head));
+            writer.cut_chain(&chain, tip, head.unwrap_or(0))?;
+            writer.set_setting(SEALED_VECTOR, None)?;
+            Ok::<_, LoadError>(())
         })?)
     }
 
@@ -331,7 +428,12 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn load(&self, chain: &ChainId, after: Seq) -> Result<Vec<VerifiedEnvelope>, SyncError> {
+    fn load(
+        &self,
+        chain: &ChainId,
+        after: Seq,
+        until: Seq,
+    ) -> Result<Vec<VerifiedEnvelope>, SyncError> {
         // The last envelope may pass the limit, and the request has a frame.
         let limit = limits::REQUEST_BYTES - limits::ENVELOPE_BYTES - 64 * 1024;
         let stored = self
@@ -343,6 +445,7 @@ impl<'a> Driver<'a> {
         stored
             .into_iter()
             .take(limits::APPEND_ENVELOPES)
+            .filter(|stored| stored.seq <= until)
             .map(|stored| {
                 let envelope = Envelope::parse(stored.bytes).map_err(|_| damaged())?;
                 Ok(VerifiedEnvelope::trusted(envelope))

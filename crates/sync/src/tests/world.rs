@@ -460,6 +460,22 @@ impl Device {
         envelopes.push(envelope.envelope().bytes().to_vec());
     }
 
+    /// Cuts the own chain back, and records again what was in the envelopes cut off.
+    fn cut(&mut self, after: Seq) {
+        let own = ChainId::of(&self.keys().key_id(), &self.salt);
+        let (_, mut envelopes) = self.chains.remove(&own).unwrap();
+        for bytes in envelopes.split_off(usize::try_from(after.0).unwrap()) {
+            let envelope = VerifiedEnvelope::trusted(Envelope::parse(bytes).unwrap());
+            let content = seal::open(&envelope, &epoch_key()).unwrap();
+            self.unsealed
+                .push(String::from_utf8(content.batch.0).unwrap());
+        }
+        for bytes in envelopes {
+            let envelope = VerifiedEnvelope::trusted(Envelope::parse(bytes).unwrap());
+            self.keep(&envelope, 0);
+        }
+    }
+
     /// Runs one session to its end; returns what it restored. A lost answer is a problem of the network.
     pub(super) fn sync(&mut self, relay: &mut Relay) -> Result<u64, Fault> {
         let mut session = self.session();
@@ -479,6 +495,10 @@ impl Device {
                 }
                 Action::Wait { envelope, .. } => self.waiting.push(envelope),
                 Action::StartChain(salt) => self.salt = salt,
+                Action::Yield { after } => {
+                    self.cut(after);
+                    return self.sync(relay);
+                }
                 Action::CollectUnsealed => {
                     let batches = self.unsealed.iter().map(|text| text.as_bytes().to_vec());
                     let batches = batches.map(|batch| Unsealed { batch, mark: 0 }).collect();
@@ -492,9 +512,14 @@ impl Device {
                     self.merged.append(&mut self.unsealed);
                     session.handle(Event::Stored(true));
                 }
-                Action::Load { chain, after } => {
-                    let after = usize::try_from(after.0).unwrap();
-                    let envelopes = self.chains[&chain].1.iter().skip(after).cloned();
+                Action::Load {
+                    chain,
+                    after,
+                    until,
+                } => {
+                    let [after, until] = [after, until].map(|seq| usize::try_from(seq.0).unwrap());
+                    let envelopes = &self.chains[&chain].1[after..until];
+                    let envelopes = envelopes.iter().cloned();
                     let parsed = envelopes.map(|bytes| Envelope::parse(bytes).unwrap());
                     session.handle(Event::Loaded(
                         parsed.map(VerifiedEnvelope::trusted).collect(),

@@ -1,0 +1,420 @@
+//! Rebuilding a replica's documents from its envelopes, and recording again what could not stand.
+//!
+//! Needed where changes were merged that may not count: a frontier excludes them, or another copy of this device wrote in
+//! the same chain. The documents are built anew from every envelope that counts; what this device's own changes said
+//! beyond that is recorded once more, on a new chain. All of it is one transaction: nothing that either side wrote is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use journal::document::{AgainError, Document};
+use journal::{Actor, DocumentId, Fields, Scalar, Value};
+use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::id::{ChainId, ChainSalt, KeyId, Seq};
+use protocol::log::MemberLog;
+use protocol::role::Role;
+use protocol::vector::Position;
+use seal::{Content, Keyring};
+use store::document::LooseChange;
+use store::envelope::EnvelopeState;
+use store::{Own, Reader, StoreError, Writer};
+
+use crate::journal::{DamagedReplica, LoadError};
+use crate::merge::{Documents, Obstacle};
+use crate::record::{load, store_change, stored_tip};
+use crate::{os, profile, row};
+
+/// The field of an entry that names who wrote it first.
+const AUTHOR: &str = "author";
+/// Why an envelope beyond the frontier of its device is held.
+pub(crate) const BEYOND: &str = "its device had lost the right to write";
+
+/// Why documents cannot be rebuilt.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RebuildError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What an own change said cannot be written again.
+    #[error("an entry cannot be recorded again")]
+    Again(#[from] AgainError),
+}
+
+impl From<StoreError> for RebuildError {
+    fn from(error: StoreError) -> Self {
+        Self::Load(error.into())
+    }
+}
+
+impl From<DamagedReplica> for RebuildError {
+    fn from(error: DamagedReplica) -> Self {
+        Self::Load(error.into())
+    }
+}
+
+/// What is needed to judge and open envelopes.
+pub(crate) struct Context<'a> {
+    pub(crate) log: &'a MemberLog,
+    pub(crate) keys: &'a Keyring,
+    pub(crate) path: &'a Path,
+}
+
+/// What rebuilding did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rebuilt {
+    /// Entries recorded again.
+    pub(crate) again: u64,
+    /// Whether a new chain was begun.
+    pub(crate) new_chain: bool,
+}
+
+/// One envelope on its way into the documents.
+struct Candidate {
+    chain: ChainId,
+    seq: Seq,
+    role: Role,
+    content: Content,
+}
+
+impl Context<'_> {
+    /// Returns whether something is merged that a frontier excludes.
+    pub(crate) fn is_rebuild_due(&self, reader: &Reader<'_>) -> Result<bool, LoadError> {
+        let own = reader.own()?;
+        let held: BTreeSet<(ChainId, Seq)> = reader
+            .held()?
+            .into_iter()
+            .map(|held| (held.chain, held.envelope.seq))
+            .collect();
+        for (chain, of) in reader.chains()? {
+            let device = self.log.devices().get(&of.device);
+            let Some(device) = device.filter(|device| !device.losses().is_empty()) else {
+                continue;
+            };
+            let first = device.losses().iter().map(|loss| loss.frontier.seq(&chain));
+            let after = Seq(first.min().unwrap_or(Seq(0)).0.saturating_sub(1));
+            for envelope in reader.envelopes_after(&chain, after, usize::MAX)? {
+                if !held.contains(&(chain, envelope.seq))
+                    && let Ok(envelope) = Envelope::parse(envelope.bytes)
+                    && self.is_excluded(&own, &envelope)
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns whether an envelope is beyond the frontier of its device. A device that may not write keeps what it wrote
+    /// itself in its own view: nobody else shows it.
+    fn is_excluded(&self, own: &Own, envelope: &Envelope) -> bool {
+        let header = envelope.header();
+        let Some(head) = self.log.index_of(&header.head) else {
+            return false;
+        };
+        let position = Position {
+            seq: header.seq,
+            hash: envelope.hash(),
+        };
+        let silenced = !self.log.role(&own.device).is_some_and(Role::may_write);
+        let (device, chain) = (header.device, header.chain());
+        !(silenced && device == own.device)
+            && self.log.is_beyond_frontier(&device, &chain, position, head)
+    }
+
+    /// Rebuilds all documents from the envelopes, and records again what own changes said that do not stand. With
+    /// `begin`, a new chain is begun in any case, and own changes that are in no envelope move to it.
+    pub(crate) fn rebuild(
+        &self,
+        writer: &mut Writer<'_>,
+        begin: Option<ChainSalt>,
+    ) -> Result<Rebuilt, RebuildError> {
+        let own = writer.own()?;
+        let before = self.stored(writer)?;
+        let mut documents = Documents::afresh(self.path);
+        self.merge_envelopes(writer, &own, &mut documents)?;
+        let mut after = documents.finish();
+        let loose = writer.unsealed()?;
+        let lost_loose = match begin {
+            Some(_) => loose.iter().map(|change| change.id).collect(),
+            None => apply_loose(&mut after, &loose),
+        };
+        writer.remove_loose(&lost_loose)?;
+        let chains: BTreeSet<Actor> = writer
+            .chains()?
+            .into_iter()
+            .filter(|(_, chain)| chain.device == own.device)
+            .map(|(id, _)| Actor(id.0))
+            .chain([Actor(own.chain.0)])
+            .collect();
+        store_all(writer, &before, &after)?;
+        let lost = self.lost(&before, &after, &chains);
+        let new_chain = begin.is_some() || !lost.is_empty();
+        if new_chain {
+            writer.start_chain(&begin.unwrap_or(ChainSalt(os::random_bytes())), None)?;
+        }
+        let again = record_again(writer, lost, &mut after)?;
+        Ok(Rebuilt { again, new_chain })
+    }
+
+    fn stored(&self, reader: &Reader<'_>) -> Result<BTreeMap<DocumentId, Document>, LoadError> {
+        let mut documents = BTreeMap::new();
+        for name in reader.documents()? {
+            let damaged = || DamagedReplica::Entry {
+                path: self.path.to_owned(),
+            };
+            let id: DocumentId = name.parse().map_err(|_| damaged())?;
+            documents.insert(id, load(id, &reader.document(&name)?, self.path)?);
+        }
+        Ok(documents)
+    }
+
+    /// Merges every envelope that counts, in whatever order its dependencies allow, and notes which could not be.
+    fn merge_envelopes(
+        &self,
+        writer: &mut Writer<'_>,
+        own: &Own,
+        documents: &mut Documents<'_>,
+    ) -> Result<(), LoadError> {
+        let mut left = Vec::new();
+        for (chain, _) in writer.chains()? {
+            for stored in writer.envelopes_after(&chain, Seq(0), usize::MAX)? {
+                let seq = stored.seq;
+                let Ok(envelope) = Envelope::parse(stored.bytes) else {
+                    return Err(DamagedReplica::Envelope {
+                        path: self.path.to_owned(),
+                    }
+                    .into());
+                };
+                match self.candidate(own, envelope) {
+                    Ok(candidate) => left.push((candidate, String::new())),
+                    Err(reason) => {
+                        writer.set_state(&chain, seq, EnvelopeState::Held(&reason))?;
+                    }
+                }
+            }
+        }
+        loop {
+            let count = left.len();
+            let mut still = Vec::new();
+            for (one, _) in left {
+                let Candidate {
+                    chain,
+                    seq,
+                    role,
+                    ref content,
+                } = one;
+                match documents.merge_whole(writer, chain, role, content) {
+                    Ok(()) => {
+                        writer.set_state(&chain, seq, EnvelopeState::Merged)?;
+                    }
+                    Err(Obstacle::Load(error)) => return Err(error),
+                    Err(obstacle) => still.push((one, obstacle.to_string())),
+                }
+            }
+            left = still;
+            if left.len() == count {
+                break;
+            }
+        }
+        for (one, reason) in left {
+            writer.set_state(&one.chain, one.seq, EnvelopeState::Held(&reason))?;
+        }
+        Ok(())
+    }
+
+    /// Opens an envelope, or says why it does not count.
+    fn candidate(&self, own: &Own, envelope: Envelope) -> Result<Candidate, String> {
+        if self.is_excluded(own, &envelope) {
+            return Err(BEYOND.to_owned());
+        }
+        let envelope = VerifiedEnvelope::trusted(envelope);
+        let header = envelope.header();
+        let head = self.log.index_of(&header.head);
+        let role = head.and_then(|head| self.log.devices().get(&header.device)?.role_at(head));
+        let role = role.ok_or_else(|| "its device was no member then".to_owned())?;
+        let key = self.keys.get(header.epoch);
+        let key = key.ok_or_else(|| format!("the key of epoch {} is missing", header.epoch))?;
+        let content = seal::open(&envelope, key).map_err(|error| error.to_string())?;
+        Ok(Candidate {
+            chain: header.chain(),
+            seq: header.seq,
+            role,
+            content,
+        })
+    }
+
+    /// Gathers what own changes said that is not in the documents any more.
+    fn lost(
+        &self,
+        before: &BTreeMap<DocumentId, Document>,
+        after: &BTreeMap<DocumentId, Document>,
+        chains: &BTreeSet<Actor>,
+    ) -> Vec<Again> {
+        let mut all = Vec::new();
+        for (id, old) in before {
+            let empty = Document::empty(*id);
+            let new = after.get(id).unwrap_or(&empty);
+            for (key, lost) in old.lost_to(new, chains) {
+                let whole = old.item(&key).filter(|_| new.item(&key).is_none());
+                let (set, maker) = match whole {
+                    // Whoever made the item does not count: all that it says is taken over, with its author's name.
+                    Some(item) => {
+                        let foreign = !chains.contains(&item.created_by);
+                        let maker = foreign.then_some(ChainId(item.created_by.0));
+                        (item.fields, maker)
+                    }
+                    None => (lost.set, None),
+                };
+                all.push(Again {
+                    document: *id,
+                    key,
+                    set,
+                    removed: lost.removed,
+                    maker,
+                });
+            }
+        }
+        all
+    }
+}
+
+/// What is to be recorded again of one item.
+pub(crate) struct Again {
+    pub(crate) document: DocumentId,
+    pub(crate) key: String,
+    pub(crate) set: Fields,
+    pub(crate) removed: BTreeSet<String>,
+    /// The chain whose device is to be named as the author.
+    pub(crate) maker: Option<ChainId>,
+}
+
+/// Records items again on the present chain; returns how many there were to record.
+pub(crate) fn record_again(
+    writer: &mut Writer<'_>,
+    items: Vec<Again>,
+    documents: &mut BTreeMap<DocumentId, Document>,
+) -> Result<u64, RebuildError> {
+    let own = writer.own()?;
+    let now = os::now();
+    let authors = authors(writer)?;
+    let mut count = 0;
+    for mut item in items {
+        let document = documents
+            .entry(item.document)
+            .or_insert_with(|| Document::empty(item.document));
+        if let Some(names) = item.maker.and_then(|chain| authors.get(&chain)) {
+            item.set
+                .entry(AUTHOR.to_owned())
+                .or_insert_with(|| names.clone());
+        }
+        let actor = Actor(own.chain.0);
+        let change = document.put(actor, now.as_second(), &item.key, &item.set, &item.removed)?;
+        let Some(change) = change else { continue };
+        store_change(writer, item.document, &own.chain, &change)?;
+        if item.document == DocumentId::Profile {
+            profile::adopt(writer, document)?;
+        } else {
+            let row = document
+                .item(&item.key)
+                .and_then(|item| row::row(&item, now.as_millisecond()));
+            writer.put_entries(row.as_slice())?;
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Returns the names by which entries call the author behind each chain.
+fn authors(reader: &Reader<'_>) -> Result<BTreeMap<ChainId, Value>, StoreError> {
+    let names: BTreeMap<KeyId, Value> = reader
+        .members()?
+        .into_iter()
+        .map(|member| {
+            let names = [member.person_name, member.device_name];
+            (member.device, Value::List(names.map(Scalar::Text).to_vec()))
+        })
+        .collect();
+    let chains = reader.chains()?.into_iter();
+    Ok(chains
+        .filter_map(|(id, chain)| Some((id, names.get(&chain.device)?.clone())))
+        .collect())
+}
+
+/// Adds changes that no envelope carries to the documents that they fit, and returns those that fit none.
+fn apply_loose(
+    documents: &mut BTreeMap<DocumentId, Document>,
+    loose: &[LooseChange],
+) -> Vec<store::document::LooseId> {
+    let mut lost = Vec::new();
+    let mut by_document: BTreeMap<&str, Vec<&LooseChange>> = BTreeMap::new();
+    for change in loose {
+        by_document
+            .entry(&change.document)
+            .or_default()
+            .push(change);
+    }
+    for (name, changes) in by_document {
+        let Ok(id) = name.parse::<DocumentId>() else {
+            lost.extend(changes.iter().map(|change| change.id));
+            continue;
+        };
+        let base = documents.get(&id).map(Document::save);
+        let with = |base: &Option<Vec<u8>>, changes: &[&LooseChange]| {
+            let bytes = changes.iter().map(|change| change.bytes.as_slice());
+            Document::load(id, base.as_deref(), bytes)
+        };
+        if let Ok(all) = with(&base, &changes) {
+            documents.insert(id, all);
+            continue;
+        }
+        for change in changes {
+            let base = documents.get(&id).map(Document::save);
+            match with(&base, &[change]) {
+                Ok(document) => {
+                    documents.insert(id, document);
+                }
+                Err(_) => lost.push(change.id),
+            }
+        }
+    }
+    lost
+}
+
+/// Stores rebuilt documents, their tips, and the read model, in place of all that was there.
+fn store_all(
+    writer: &mut Writer<'_>,
+    before: &BTreeMap<DocumentId, Document>,
+    after: &BTreeMap<DocumentId, Document>,
+) -> Result<(), StoreError> {
+    let now = os::now().as_millisecond();
+    writer.clear_documents()?;
+    for (id, document) in after {
+        let name = id.to_string();
+        let edition = writer.document(&name)?.edition;
+        writer.put_document(&name, &edition, &document.save())?;
+        for (actor, tip) in document.tips() {
+            writer.put_tip(&name, &ChainId(actor.0), &stored_tip(&tip))?;
+        }
+    }
+    let months = |documents: &BTreeMap<DocumentId, Document>| {
+        let months = documents
+            .iter()
+            .filter(|(id, _)| **id != DocumentId::Profile);
+        let items = months.flat_map(|(_, document)| document.items());
+        items.collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = months(after)
+        .iter()
+        .filter_map(|item| row::row(item, now))
+        .collect();
+    let kept: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
+    for gone in months(before).iter().filter_map(|item| row::row(item, now)) {
+        if !kept.contains(&gone.id) {
+            writer.remove_entry(&gone.id)?;
+        }
+    }
+    writer.put_entries(&rows)?;
+    match after.get(&DocumentId::Profile) {
+        Some(profile) => profile::adopt(writer, profile),
+        None => Ok(()),
+    }
+}
