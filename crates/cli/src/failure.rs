@@ -198,6 +198,11 @@ impl From<SyncError> for CommandError {
             SyncError::NoRelay => named("no-relay", &error)
                 .safe()
                 .hint("ebb relay add URL --token-file FILE"),
+            SyncError::Erased => named("erased", &error).hint("ebb list"),
+            SyncError::Waiting => named("waiting", &error)
+                .safe()
+                .hint("ebb members approve NAME    (an owner, on a device that is in)"),
+            SyncError::Removed => named("removed", &error).safe().hint("ebb list"),
             SyncError::Running => named("sync-running", &error).safe().hint("ebb status"),
             SyncError::Relay(error) => Self::from(error).safe().hint("ebb sync"),
             SyncError::Session { ref fault, .. } => {
@@ -242,6 +247,17 @@ impl From<MemberError> for CommandError {
                 "ebb relay add {url} --token-file FILE    (if it lost the journal)"
             )),
             MemberError::NotListed(_) => named("relay-not-listed", &error).hint("ebb relay list"),
+            MemberError::NoSuch(_) => named("unknown-name", &error)
+                .hint("ebb members")
+                .hint("ebb invites"),
+            MemberError::Ambiguous(_) => named("ambiguous-name", &error)
+                .remark("name it by its fingerprint, or as \"PERSON, DEVICE\"")
+                .hint("ebb members"),
+            MemberError::NotAPerson(_) => named("not-a-person", &error).hint("ebb members"),
+            MemberError::OwnRemoval => named("own-removal", &error)
+                .remark("another owner, or another device of yours, can remove this one")
+                .hint("ebb members"),
+            MemberError::Sync(error) => (*error).into(),
             MemberError::Origin(_) => {
                 named("invalid-address", &error).hint("https://relay.example")
             }

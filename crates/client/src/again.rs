@@ -14,21 +14,19 @@ use protocol::id::{ChainId, ChainSalt, KeyId, Seq};
 use protocol::log::MemberLog;
 use protocol::role::Role;
 use protocol::vector::Position;
-use seal::{Content, Keyring};
+use seal::{Content, KeyPair, Keyring};
 use store::document::LooseChange;
 use store::envelope::EnvelopeState;
-use store::{Own, Reader, StoreError, Writer};
+use store::{Own, Reader, Replica, StoreError, Writer};
 
-use crate::journal::{DamagedReplica, LoadError};
+use crate::journal::{DamagedReplica, LoadError, load_keys, load_log};
 use crate::merge::{Documents, Obstacle};
 use crate::record::{load, store_change, stored_tip};
+use crate::sync::SEALED_VECTOR;
 use crate::{os, profile, row};
 
 /// The field of an entry that names who wrote it first.
 const AUTHOR: &str = "author";
-/// Why an envelope beyond the frontier of its device is held.
-pub(crate) const BEYOND: &str = "its device had lost the right to write";
-
 /// Why documents cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RebuildError {
@@ -73,6 +71,58 @@ struct Candidate {
     seq: Seq,
     role: Role,
     content: Content,
+}
+
+impl Rebuilt {
+    /// Says what was recorded again, if anything.
+    pub(crate) fn words(&self) -> Option<String> {
+        let entries = match self.again {
+            0 => return None,
+            1 => "1 entry".to_owned(),
+            count => format!("{count} entries"),
+        };
+        Some(format!(
+            "{entries} of this device could not stand where they were, and were recorded again"
+        ))
+    }
+}
+
+/// Returns whether something is merged that a frontier excludes.
+pub(crate) fn is_due(replica: &Replica) -> Result<bool, LoadError> {
+    let path = replica.path().to_owned();
+    replica.read(|reader| {
+        let stored = load_log(reader, &path)?;
+        let keys = Keyring::default();
+        let context = Context {
+            log: &stored.log,
+            keys: &keys,
+            path: &path,
+        };
+        context.is_rebuild_due(reader)
+    })
+}
+
+/// Rebuilds a replica's documents; see [`Context::rebuild`].
+pub(crate) fn rebuild(
+    replica: &mut Replica,
+    device: &KeyPair,
+    begin: Option<ChainSalt>,
+) -> Result<Rebuilt, RebuildError> {
+    let path = replica.path().to_owned();
+    replica.write(|writer| {
+        let stored = load_log(writer, &path)?;
+        let keys = load_keys(writer, &stored, device)?;
+        let context = Context {
+            log: &stored.log,
+            keys: &keys,
+            path: &path,
+        };
+        let rebuilt = context.rebuild(writer, begin)?;
+        if rebuilt.new_chain {
+            writer.set_setting(SEALED_VECTOR, None)?;
+        }
+        Ok(rebuilt)
+    })
 }
 
 impl Context<'_> {
@@ -224,7 +274,7 @@ impl Context<'_> {
     /// Opens an envelope, or says why it does not count.
     fn candidate(&self, own: &Own, envelope: Envelope) -> Result<Candidate, String> {
         if self.is_excluded(own, &envelope) {
-            return Err(BEYOND.to_owned());
+            return Err(sync::BEYOND_FRONTIER.to_owned());
         }
         let envelope = VerifiedEnvelope::trusted(envelope);
         let header = envelope.header();

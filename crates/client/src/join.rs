@@ -103,8 +103,10 @@ impl From<OpenError> for JoinError {
 pub struct Joined {
     /// Whose device this now is, by name.
     pub person: String,
-    /// What it may do.
-    pub role: Role,
+    /// What it may do; none while it waits for an owner to approve it.
+    pub role: Option<Role>,
+    /// Its fingerprint, for the owner to compare.
+    pub fingerprint: String,
     /// The number of records of the member log.
     pub log_length: u32,
     /// The head of the member log in four words, to compare with another device's.
@@ -114,9 +116,9 @@ pub struct Joined {
 }
 
 /// The member log as the joiner reads it.
-struct Read {
-    log: MemberLog,
-    page: LogPage,
+pub(crate) struct Read {
+    pub(crate) log: MemberLog,
+    pub(crate) page: LogPage,
 }
 
 impl Home {
@@ -150,7 +152,7 @@ impl Home {
         let keys = device_keys(&temporary)?;
         let mut relay = RelayClient::new(&link.relay)?;
         let device = name.or(link.device_name.as_deref()).unwrap_or(fallback);
-        let read = match append_join(&mut relay, &link, &invite, &keys, device).await {
+        let read = match append_join(&mut relay, &link, &invite, &keys, device, false).await {
             Ok(read) => read,
             Err(error) => {
                 forget_unused(&temporary, &error);
@@ -161,7 +163,16 @@ impl Home {
         fs::rename(&temporary, &dir).map_err(io(&dir))?;
         home::sync_dir(&self.journals_dir()).map_err(io(&dir))?;
         let mut journal = Journal::open(&dir)?;
-        let sync = journal.sync(progress).await.map_err(JoinError::FirstSync)?;
+        let waiting = read
+            .log
+            .devices()
+            .get(&keys.key_id())
+            .is_some_and(|device| device.is_waiting());
+        let sync = if waiting {
+            SyncReport::default()
+        } else {
+            journal.sync(progress).await.map_err(JoinError::FirstSync)?
+        };
         let joined = describe(&journal, &keys.key_id(), sync)?;
         Ok((journal, joined))
     }
@@ -200,12 +211,13 @@ fn forget_unused(dir: &Path, error: &JoinError) {
 }
 
 /// Appends the device's join to the member log, unless an earlier try did; returns the log with it.
-async fn append_join(
+pub(crate) async fn append_join(
     relay: &mut RelayClient,
     link: &InviteLink,
     invite: &KeyPair,
     keys: &KeyPair,
     name: &str,
+    paper: bool,
 ) -> Result<Read, JoinError> {
     for _ in 0..TRIES {
         let read = match read_as(relay, link, invite).await {
@@ -224,11 +236,12 @@ async fn append_join(
             }
             InviteState::Open => {}
         }
-        let (record, blob) = make_join(&read, entry, link, invite, keys, name)?;
+        let (device, blob) = describe_device(&read, entry, invite, keys, name, paper)?;
+        let record = make_join(&read.log, device, blob.as_deref(), link, invite, keys)?;
         let append = LogAppend {
             head: read.log.head(),
             records: vec![Bytes(record.bytes().to_vec())],
-            blobs: vec![Bytes(blob)],
+            blobs: blob.into_iter().map(Bytes).collect(),
         };
         let path = journal_path(&link.journal, "log");
         match relay.post::<_, LogPage>(invite, &path, &append, None).await {
@@ -241,53 +254,67 @@ async fn append_join(
     Err(MemberError::Busy.into())
 }
 
-fn make_join(
+/// Makes the public half of the joining device, and seals the current key to it. If an owner must approve it, it has neither
+/// key nor name yet.
+fn describe_device(
     read: &Read,
     entry: &InviteEntry,
-    link: &InviteLink,
     invite: &KeyPair,
     keys: &KeyPair,
     name: &str,
-) -> Result<(SignedRecord, Vec<u8>), JoinError> {
+    paper: bool,
+) -> Result<(DeviceKeys, Option<Vec<u8>>), JoinError> {
     let random = &mut os::random();
-    let not_for_me = seal::KeyError::NotForMe {
-        epoch: read.log.epoch().number,
+    let (name, blob) = match entry.key {
+        None => (Vec::new(), None),
+        Some(hash) => {
+            let epoch = read.log.epoch();
+            let not_for_me = seal::KeyError::NotForMe {
+                epoch: epoch.number,
+            };
+            let mut blobs = read.page.blobs.iter();
+            let sealed = blobs.find(|blob| BlobHash::of(&blob.0) == hash);
+            let key = EpochKey::open(&sealed.ok_or(not_for_me)?.0, epoch, invite)?;
+            let blob = key.seal_to(&keys.key_id(), &keys.kem_key(), random)?;
+            let name = seal_name(name, &keys.key_id().0, &key, random);
+            (name.map_err(MemberError::Name)?, Some(blob))
+        }
     };
-    let hash = entry.key.ok_or(not_for_me)?;
-    let sealed = read
-        .page
-        .blobs
-        .iter()
-        .find(|blob| BlobHash::of(&blob.0) == hash)
-        .ok_or(not_for_me)?;
-    let key = EpochKey::open(&sealed.0, read.log.epoch(), invite)?;
-    let blob = key.seal_to(&keys.key_id(), &keys.kem_key(), random)?;
-    let name = seal_name(name, &keys.key_id().0, &key, random).map_err(MemberError::Name)?;
-    let (device, invite_id) = (keys.key_id(), invite.key_id());
+    let device = DeviceKeys {
+        signing: keys.signing_key(),
+        kem: keys.kem_key(),
+        name: Bytes(name),
+        paper,
+    };
+    Ok((device, blob))
+}
+
+fn make_join(
+    log: &MemberLog,
+    device: DeviceKeys,
+    blob: Option<&[u8]>,
+    link: &InviteLink,
+    invite: &KeyPair,
+    keys: &KeyPair,
+) -> Result<SignedRecord, JoinError> {
     let proof = keys.sign(
         Domain::JoinProof,
-        &join_proof_parts(&link.journal, &invite_id, &device),
+        &join_proof_parts(&link.journal, &invite.key_id(), &keys.key_id()),
     );
     let body = Body::Join(Join {
-        device: DeviceKeys {
-            signing: keys.signing_key(),
-            kem: keys.kem_key(),
-            name: Bytes(name),
-            paper: false,
-        },
+        device,
         proof,
-        key: Some(BlobHash::of(&blob)),
+        key: blob.map(BlobHash::of),
     });
-    let record = SignedRecord::create(invite, read.log.next_place(), os::unix_seconds(), &body);
-    read.log
-        .clone()
+    let record = SignedRecord::create(invite, log.next_place(), os::unix_seconds(), &body);
+    log.clone()
         .append(record.clone())
         .map_err(MemberError::Rule)?;
-    Ok((record, blob))
+    Ok(record)
 }
 
 /// Reads and verifies the whole member log with one key.
-async fn read_as(
+pub(crate) async fn read_as(
     relay: &mut RelayClient,
     link: &InviteLink,
     key: &KeyPair,
@@ -393,7 +420,8 @@ fn describe(journal: &Journal, device: &KeyId, sync: SyncReport) -> Result<Joine
     let member = member.ok_or(MemberError::NotMember)?;
     Ok(Joined {
         person: member.person_name,
-        role: member.role.ok_or(MemberError::NotMember)?,
+        role: member.role,
+        fingerprint: people::fingerprint(device),
         log_length: log.length(),
         words: people::head_in_words(&log),
         sync,

@@ -4,34 +4,27 @@
 //! meanwhile, it is read again, and the record is made anew only if the rules still allow it. Without the home relay nothing
 //! is changed and nothing is queued.
 
-use jiff::{SignedDuration, Timestamp};
-use protocol::api::{self, Create, EnrolmentToken, LogAppend, LogPage, ProblemKind, journal_path};
+use protocol::api::{self, LogAppend, LogPage, ProblemKind, journal_path};
 use protocol::cbor::Bytes;
-use protocol::id::{BlobHash, JournalId};
+use protocol::id::JournalId;
 use protocol::limits;
-use protocol::log::{LogError, MemberLog, is_origin};
-use protocol::record::{self, Body, Invite, RecordError, SignedRecord, VerifyError};
+use protocol::log::{LogError, MemberLog};
+use protocol::record::{Body, RecordError, SignedRecord, VerifyError};
 use protocol::sign::Signer;
-use seal::{EpochKey, InviteLink, InviteSecret, KeyPair, Keyring};
+use seal::{EpochKey, KeyPair, Keyring};
 use store::StoreError;
-use store::relay::RelayState;
 
 use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{
     DamagedReplica, Journal, LoadError, StoredLog, load_keys, load_log, store_family,
 };
+use crate::os;
 use crate::relay::{RelayClient, RelayError};
 use crate::sync::store_records;
-use crate::{os, people};
 
 /// How often a record is made anew because the log moved on.
 const TRIES: u32 = 4;
-/// For how long an invite is open unless told otherwise.
-const OPEN_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// For how long an invite may be open at most.
-const OPEN_FOR_MOST: SignedDuration = SignedDuration::from_hours(limits::INVITE_DAYS as i64 * 24);
-
 /// Why membership could not be changed. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum MemberError {
@@ -55,6 +48,21 @@ pub enum MemberError {
     /// An invite that would be open for too short or too long.
     #[error("an invite is open for 1 second to {} days", limits::INVITE_DAYS)]
     OpenFor,
+    /// No person, device or invite is called so.
+    #[error("nobody and nothing here is called `{0}`")]
+    NoSuch(String),
+    /// Several are.
+    #[error("`{0}` is ambiguous")]
+    Ambiguous(String),
+    /// A role is a person's, and this is a device.
+    #[error("`{0}` is a device; a role is that of a person")]
+    NotAPerson(String),
+    /// A device that removes itself would know the new key.
+    #[error("a device cannot remove itself")]
+    OwnRemoval,
+    /// The sync that comes first did not succeed.
+    #[error(transparent)]
+    Sync(Box<crate::sync::SyncError>),
     /// A name is empty or too long.
     #[error(transparent)]
     Name(#[from] seal::NameError),
@@ -121,9 +129,15 @@ impl MemberError {
     /// Returns the family of the failure.
     pub fn family(&self) -> Family {
         match self {
-            Self::NoRelay | Self::Listed(_) | Self::NotListed(_) | Self::NewerLog => {
-                Family::CouldNot
-            }
+            Self::NoRelay
+            | Self::Listed(_)
+            | Self::NotListed(_)
+            | Self::NewerLog
+            | Self::NoSuch(_)
+            | Self::Ambiguous(_)
+            | Self::NotAPerson(_)
+            | Self::OwnRemoval => Family::CouldNot,
+            Self::Sync(error) => error.family(),
             Self::Origin(_) | Self::Token(_) | Self::Name(_) | Self::OpenFor => Family::Usage,
             Self::NotMember | Self::Rule(_) => Family::NotPermitted,
             Self::Fork { .. }
@@ -139,214 +153,15 @@ impl MemberError {
     }
 }
 
-/// An invite just made.
-#[derive(Debug)]
-pub struct Invited {
-    /// The link. A secret: whoever has it can join.
-    pub link: String,
-    /// When it expires.
-    pub expires_at: Timestamp,
-    /// The invite's fingerprint, to recognise it by.
-    pub fingerprint: String,
-}
-
-/// A relay of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedRelay {
-    /// Its origin.
-    pub url: String,
-    /// Whether it is the home relay, where membership changes.
-    pub home: bool,
-}
-
 /// A record to append, with the sealed keys that it names.
-struct Proposal {
-    body: Body,
-    blobs: Vec<Vec<u8>>,
+pub(crate) struct Proposal {
+    pub(crate) body: Body,
+    pub(crate) blobs: Vec<Vec<u8>>,
 }
 
 impl Journal {
-    /// Invites one more device of this device's person.
-    ///
-    /// # Errors
-    /// [`MemberError`]; exit without effect if the home relay cannot be reached.
-    pub async fn add_device(
-        &mut self,
-        name: Option<&str>,
-        open_for: Option<SignedDuration>,
-    ) -> Result<Invited, MemberError> {
-        if name.is_some_and(|name| name.is_empty() || name.len() > limits::NAME_BYTES) {
-            return Err(seal::NameError::Length.into());
-        }
-        let keys = self.keys()?;
-        let secret = InviteSecret::random(&mut os::random());
-        let pair = secret.key_pair();
-        let expires = expiry(open_for)?;
-        let home = self.propose(&keys, |stored, ring| {
-            let device = stored
-                .log
-                .devices()
-                .get(&keys.key_id())
-                .ok_or(MemberError::NotMember)?;
-            let role = device.role().ok_or(MemberError::NotMember)?;
-            let blob = current_key(&stored.log, ring)?.seal_to(
-                &pair.key_id(),
-                &pair.kem_key(),
-                &mut os::random(),
-            )?;
-            let body = Body::Invite(Invite {
-                signing: pair.signing_key(),
-                kem: pair.kem_key(),
-                person: device.person,
-                name: None,
-                role,
-                expires,
-                key: Some(BlobHash::of(&blob)),
-            });
-            Ok(Proposal {
-                body,
-                blobs: vec![blob],
-            })
-        });
-        let home = home.await?;
-        let link = InviteLink {
-            relay: home,
-            journal: self.own.journal,
-            secret,
-            device_name: name.map(str::to_owned),
-        };
-        let expires_at = i64::try_from(expires)
-            .ok()
-            .and_then(|seconds| Timestamp::from_second(seconds).ok());
-        Ok(Invited {
-            link: link.reveal(),
-            expires_at: expires_at.unwrap_or(Timestamp::MAX),
-            fingerprint: people::fingerprint(&pair.key_id()),
-        })
-    }
-
-    /// Returns the relays that the member log lists.
-    ///
-    /// # Errors
-    /// [`MemberError`] if the replica cannot be read.
-    pub fn relays(&self) -> Result<Vec<ListedRelay>, MemberError> {
-        let path = self.path();
-        let log = self.replica.read(|reader| load_log(reader, &path))?.log;
-        let listed = log.relays().iter().enumerate();
-        Ok(listed
-            .map(|(place, url)| ListedRelay {
-                url: url.clone(),
-                home: place == 0,
-            })
-            .collect())
-    }
-
-    /// Adds a relay: creates the journal there, then lists it. A relay that is listed already and lost the journal gets it
-    /// back, given a token.
-    ///
-    /// # Errors
-    /// [`MemberError`]; nothing is listed then.
-    pub async fn add_relay(
-        &mut self,
-        origin: &str,
-        token: Option<&str>,
-    ) -> Result<(), MemberError> {
-        if !is_origin(origin) {
-            return Err(MemberError::Origin(origin.to_owned()));
-        }
-        let token: Option<EnrolmentToken> = token.map(str::parse).transpose()?;
-        let keys = self.keys()?;
-        let path = self.path();
-        let mut stored = self.replica.read(|reader| load_log(reader, &path))?;
-        let listed = stored.log.relays().iter().any(|relay| relay == origin);
-        if listed && token.is_none() {
-            return Err(MemberError::Listed(origin.to_owned()));
-        }
-        let first = stored.log.relays().is_empty();
-        if first {
-            // No relay orders the log yet: this device does, for the last time.
-            let record = relays_record(&keys, &stored.log, vec![origin.to_owned()]);
-            stored.records.push(record.bytes().to_vec());
-            stored.log.append(record).map_err(MemberError::Rule)?;
-        }
-        self.create_on(origin, token.as_ref(), &keys, &stored)
-            .await?;
-        if first {
-            let record = stored
-                .records
-                .last()
-                .cloned()
-                .into_iter()
-                .collect::<Vec<_>>();
-            self.replica
-                .write(|writer| store_records(writer, &record, &[], &path, &keys))?;
-        } else if !listed {
-            self.propose(&keys, |stored, _| {
-                let urls = stored
-                    .log
-                    .relays()
-                    .iter()
-                    .cloned()
-                    .chain([origin.to_owned()])
-                    .collect();
-                Ok(Proposal {
-                    body: Body::Relays(record::Relays { urls }),
-                    blobs: Vec::new(),
-                })
-            })
-            .await?;
-        }
-        Ok(self
-            .replica
-            .write(|writer| writer.put_relay(&RelayState::new(origin)))?)
-    }
-
-    /// Takes a relay off the list. What it stores stays there.
-    ///
-    /// # Errors
-    /// [`MemberError`]; nothing is changed then.
-    pub async fn remove_relay(&mut self, origin: &str) -> Result<(), MemberError> {
-        let keys = self.keys()?;
-        self.propose(&keys, |stored, _| {
-            let mut urls = stored.log.relays().to_vec();
-            if !urls.iter().any(|relay| relay == origin) {
-                return Err(MemberError::NotListed(origin.to_owned()));
-            }
-            urls.retain(|relay| relay != origin);
-            Ok(Proposal {
-                body: Body::Relays(record::Relays { urls }),
-                blobs: Vec::new(),
-            })
-        })
-        .await?;
-        Ok(self.replica.write(|writer| writer.remove_relay(origin))?)
-    }
-
-    async fn create_on(
-        &self,
-        origin: &str,
-        token: Option<&EnrolmentToken>,
-        keys: &KeyPair,
-        stored: &StoredLog,
-    ) -> Result<(), MemberError> {
-        let mut relay = RelayClient::new(origin)?;
-        let blobs = self.replica.read(|reader| reader.blobs())?;
-        let create = Create {
-            records: stored.records.iter().cloned().map(Bytes).collect(),
-            blobs: blobs.into_iter().map(|(_, blob)| Bytes(blob)).collect(),
-        };
-        let page: LogPage = relay.post(keys, api::JOURNALS, &create, token).await?;
-        if page.head == stored.log.head() {
-            Ok(())
-        } else {
-            Err(MemberError::Fork {
-                origin: origin.to_owned(),
-            })
-        }
-    }
-
     /// Makes a record against the newest log and appends it at the home relay, whose origin is returned.
-    async fn propose(
+    pub(crate) async fn propose(
         &mut self,
         keys: &KeyPair,
         make: impl Fn(&StoredLog, &Keyring) -> Result<Proposal, MemberError>,
@@ -393,7 +208,7 @@ impl Journal {
     }
 
     /// Reads what the relay's log has beyond the one here, verifies and stores it.
-    async fn newest(
+    pub(crate) async fn newest(
         &mut self,
         relay: &mut RelayClient,
         keys: &KeyPair,
@@ -425,24 +240,12 @@ impl Journal {
 }
 
 /// Returns the key of the current epoch.
-fn current_key<'a>(log: &MemberLog, ring: &'a Keyring) -> Result<&'a EpochKey, MemberError> {
+pub(crate) fn current_key<'a>(
+    log: &MemberLog,
+    ring: &'a Keyring,
+) -> Result<&'a EpochKey, MemberError> {
     let epoch = log.epoch().number;
     ring.get(epoch).ok_or(MemberError::NoKey { epoch })
-}
-
-/// Returns when an invite made now expires, in Unix seconds.
-fn expiry(open_for: Option<SignedDuration>) -> Result<u64, MemberError> {
-    let open_for = open_for.unwrap_or(OPEN_FOR);
-    if !(SignedDuration::from_secs(1)..=OPEN_FOR_MOST).contains(&open_for) {
-        return Err(MemberError::OpenFor);
-    }
-    let seconds = u64::try_from(open_for.as_secs()).map_err(|_| MemberError::OpenFor)?;
-    Ok(os::unix_seconds().saturating_add(seconds))
-}
-
-fn relays_record(keys: &KeyPair, log: &MemberLog, urls: Vec<String>) -> SignedRecord {
-    let body = Body::Relays(record::Relays { urls });
-    SignedRecord::create(keys, log.next_place(), os::unix_seconds(), &body)
 }
 
 /// Reads a member log from an index on.

@@ -1,6 +1,6 @@
 //! People and devices by name: the read model of the member log.
 
-use protocol::id::KeyId;
+use protocol::id::{KeyId, PersonId};
 use protocol::log::MemberLog;
 use seal::Keyring;
 use store::member::MemberRow;
@@ -19,10 +19,7 @@ pub(crate) fn refresh(
             device: *id,
             device_name: name(&device.keys.name.0, &id.0, keys),
             person: device.person,
-            person_name: log.persons().get(&device.person).map_or_else(
-                || UNNAMED.to_owned(),
-                |person| name(&person.name, &device.person.0, keys),
-            ),
+            person_name: person_name(log, keys, &device.person),
             role: device.role(),
             joined: device.joined,
             paper: device.keys.paper,
@@ -33,7 +30,30 @@ pub(crate) fn refresh(
 }
 
 /// Shown for a name that cannot be opened.
-const UNNAMED: &str = "unnamed";
+pub(crate) const UNNAMED: &str = "unnamed";
+
+/// Returns the name of a person.
+pub(crate) fn person_name(log: &MemberLog, keys: &Keyring, id: &PersonId) -> String {
+    log.persons().get(id).map_or_else(
+        || UNNAMED.to_owned(),
+        |person| name(&person.name, &id.0, keys),
+    )
+}
+
+/// Returns the name of a device.
+pub(crate) fn device_name(log: &MemberLog, keys: &Keyring, id: &KeyId) -> String {
+    log.devices().get(id).map_or_else(
+        || UNNAMED.to_owned(),
+        |device| name(&device.keys.name.0, &id.0, keys),
+    )
+}
+
+/// Returns the name of a device with that of its person before it: `Sam, phone`.
+pub(crate) fn full_name(log: &MemberLog, keys: &Keyring, id: &KeyId) -> String {
+    let person = log.devices().get(id).map(|device| device.person);
+    let person = person.map_or_else(|| UNNAMED.to_owned(), |id| person_name(log, keys, &id));
+    format!("{person}, {}", device_name(log, keys, id))
+}
 
 fn name(sealed: &[u8], subject: &[u8], keys: &Keyring) -> String {
     match keys.open_name(sealed, subject) {

@@ -229,7 +229,7 @@ fn before_deletion(document: &Document, key: &str) -> Status {
 }
 
 /// Refuses to write on a device whose role, as far as it knows, does not allow it.
-fn require_writer(reader: &Reader<'_>) -> Result<(), RecordError> {
+pub(crate) fn require_writer(reader: &Reader<'_>) -> Result<(), RecordError> {
     let own = reader.own()?;
     let row = reader
         .members()?

@@ -99,6 +99,7 @@ pub(crate) fn problem_family(kind: ProblemKind) -> Family {
         | ProblemKind::Erased => Family::NotPermitted,
         ProblemKind::UnknownJournal
         | ProblemKind::StaleHead
+        | ProblemKind::BehindFrontier
         | ProblemKind::TooMany
         | ProblemKind::Internal
         | ProblemKind::Unavailable

@@ -9,11 +9,12 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use journal::batch::EncodeError;
+use protocol::api::ProblemKind;
 use store::StoreError;
 use store::relay::RelayState;
 use sync::Fault;
 
-use crate::again::RebuildError;
+use crate::again::{self, RebuildError};
 use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_log, store_family};
@@ -21,7 +22,7 @@ use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError, problem_family};
 
 use driver::{Driver, End};
-pub(crate) use driver::{RECEIVED, store_records};
+pub(crate) use driver::{RECEIVED, SEALED_VECTOR, store_records};
 
 /// How long a sync waits for another one on the same replica, in tenths of a second.
 const LOCK_TRIES: u32 = 200;
@@ -58,6 +59,15 @@ pub enum SyncError {
     /// The journal lists no relay.
     #[error("this journal has no relay to sync with")]
     NoRelay,
+    /// An owner has erased the journal.
+    #[error("this journal was erased by its owner; what is on this device can still be read")]
+    Erased,
+    /// This device has joined, and no owner has approved it yet.
+    #[error("this device waits for an owner to approve it")]
+    Waiting,
+    /// This device was removed.
+    #[error("this device was removed from the journal; what is on it can still be read")]
+    Removed,
     /// Another sync of this replica goes on.
     #[error("another sync of this journal is running")]
     Running,
@@ -106,6 +116,7 @@ impl SyncError {
     /// Returns the family of the failure.
     pub fn family(&self) -> Family {
         match self {
+            Self::Erased | Self::Waiting | Self::Removed => Family::NotPermitted,
             Self::NoRelay | Self::Running | Self::Lock { .. } => Family::CouldNot,
             Self::Relay(error) => error.family(),
             Self::Session { fault, .. } => fault_family(fault),
@@ -196,6 +207,22 @@ impl Journal {
         }
     }
 
+    /// Syncs with the home relay alone.
+    ///
+    /// # Errors
+    /// [`SyncError`].
+    pub(crate) async fn sync_home(&mut self, progress: &dyn Progress) -> Result<(), SyncError> {
+        let _lock = self.lock().await?;
+        let path = self.path();
+        let relays = self
+            .replica
+            .read(|reader| Ok::<_, LoadError>(load_log(reader, &path)?.log.relays().to_vec()))?;
+        let home = relays.first().ok_or(SyncError::NoRelay)?;
+        self.sync_with(home, &mut SyncReport::default(), progress)
+            .await?;
+        Ok(())
+    }
+
     fn lock_path(&self) -> PathBuf {
         self.dir.join("sync.lock")
     }
@@ -249,6 +276,7 @@ impl Journal {
         let mut suspicious = false;
         let mut result = Ok(());
         for _ in 0..SESSIONS {
+            self.settle(report)?;
             let mut driver = Driver::start(self, origin)?;
             let end = driver.run(&mut relay, progress).await;
             driver.tell(report)?;
@@ -260,7 +288,7 @@ impl Journal {
                     result = Err(SyncError::Session { origin, fault });
                     continue;
                 }
-                Err(error) => Err(error),
+                Err(error) => Err(self.explained(error)?),
             };
             break;
         }
@@ -270,6 +298,34 @@ impl Journal {
         report.round_trips += traffic.round_trips;
         result?;
         Ok(suspicious)
+    }
+
+    /// Says why a relay refuses this device, if the member log does.
+    fn explained(&self, error: SyncError) -> Result<SyncError, SyncError> {
+        let SyncError::Relay(relay) = &error else {
+            return Ok(error);
+        };
+        let path = self.path();
+        let log = self.replica.read(|reader| load_log(reader, &path))?.log;
+        let device = log.devices().get(&self.own.device);
+        Ok(match relay.problem() {
+            Some(ProblemKind::Erased) => SyncError::Erased,
+            Some(ProblemKind::Forbidden) if device.is_some_and(|of| of.is_waiting()) => {
+                SyncError::Waiting
+            }
+            Some(ProblemKind::Forbidden) => SyncError::Removed,
+            _ => error,
+        })
+    }
+
+    /// Takes out of the documents what the member log excludes by now, if anything.
+    fn settle(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
+        if again::is_due(&self.replica)? {
+            let keys = self.keys()?;
+            let rebuilt = again::rebuild(&mut self.replica, &keys, None)?;
+            report.warnings.extend(rebuilt.words());
+        }
+        Ok(())
     }
 
     fn note_failure(&mut self, origin: &str, error: &SyncError) -> Result<(), StoreError> {

@@ -195,6 +195,8 @@ pub enum ProblemKind {
     NotFound,
     /// 409: the log has another head; read it, and ask again only if still wanted.
     StaleHead,
+    /// 409: the relay holds more from a device that loses the right to write than the record's frontier names; sync first.
+    BehindFrontier,
     /// 409: the record does not follow the rules of the member log.
     RuleBroken,
     /// 410: the journal was erased for good.

@@ -17,8 +17,7 @@ use crate::action::{Action, Fault, Incoming, Nonsense, Warning};
 use crate::state::{Known, Replica};
 
 /// Why an envelope beyond the frontier of its device is held.
-pub(crate) const BEYOND_FRONTIER: &str =
-    "its device had lost the right to write; keep it with `ebb held keep`";
+pub const BEYOND_FRONTIER: &str = "its device had lost the right to write";
 
 /// Takes the relay's part of the member log, and says what to store and to warn of.
 ///

@@ -18,5 +18,6 @@ mod state;
 mod tests;
 
 pub use action::{Action, Event, Fault, Incoming, Nonsense, Outgoing, Request, Unsealed, Warning};
+pub use inbox::BEYOND_FRONTIER;
 pub use session::{Outcome, Session};
 pub use state::{Known, Own, Replica};

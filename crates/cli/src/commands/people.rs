@@ -1,6 +1,6 @@
 //! Who reads and writes the journal, and the link that lets one more device in.
 
-use client::member::Invited;
+use client::invite::Invited;
 use client::status::{Device, Person};
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use qrcode::render::unicode::Dense1x2;

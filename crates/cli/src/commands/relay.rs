@@ -1,6 +1,6 @@
 //! The relays of the journal: adding, listing, removing.
 
-use client::member::ListedRelay;
+use client::relays::ListedRelay;
 use serde::Serialize;
 
 use super::session::Session;

@@ -10,12 +10,11 @@ use journal::DocumentId;
 use journal::batch::{Encoder, Pushed};
 use protocol::api::{Append, Appended, LogPage, SyncAnswer, journal_path};
 use protocol::envelope::{Envelope, VerifiedEnvelope};
-use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, KeyId, Seq};
+use protocol::id::{BlobHash, ChainId, EnvelopeHash, KeyId, Seq};
 use protocol::judge::ChainTip;
 use protocol::limits;
 use protocol::record::SignedRecord;
 use protocol::vector::{Position, Vector};
-use seal::Keyring;
 use store::document::LooseId;
 use store::envelope::{NextEnvelope, StoredEnvelope};
 use store::relay::{RelayState, StoredQuota};
@@ -25,7 +24,7 @@ use sync::{
 };
 
 use super::{SyncError, SyncReport};
-use crate::again::{Context, RebuildError, Rebuilt};
+use crate::again;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log};
 use crate::merge;
 use crate::os::{self, OsRandom};
@@ -34,7 +33,7 @@ use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError};
 
 /// The setting with the vector as of the last own envelope.
-const SEALED_VECTOR: &str = "sealed-vector";
+pub(crate) const SEALED_VECTOR: &str = "sealed-vector";
 /// The setting with the number of changes ever received.
 pub(crate) const RECEIVED: &str = "received";
 
@@ -141,8 +140,8 @@ impl<'a> Driver<'a> {
             match action {
                 Action::StoreLog { records, blobs } => {
                     self.store_log(&records, &blobs)?;
-                    if self.is_rebuild_due()? && self.rebuild(None)?.new_chain {
-                        // The session knows the chain of before.
+                    if again::is_due(self.replica)? {
+                        // What the new records exclude goes before anything else comes in.
                         return Ok(End::Again);
                     }
                 }
@@ -159,7 +158,8 @@ impl<'a> Driver<'a> {
                         .write(|writer| writer.put_waiting(&hash, &envelope, &reason))?;
                 }
                 Action::StartChain(salt) => {
-                    self.rebuild(Some(salt))?;
+                    let rebuilt = again::rebuild(self.replica, &self.keys, Some(salt))?;
+                    self.warnings.extend(rebuilt.words());
                 }
                 Action::Yield { after } => {
                     self.yield_chain(after)?;
@@ -266,52 +266,6 @@ impl<'a> Driver<'a> {
                 .collect();
             store_records(writer, &records, blobs, &path, keys)
         })?)
-    }
-
-    fn is_rebuild_due(&self) -> Result<bool, SyncError> {
-        let path = self.replica.path().to_owned();
-        Ok(self.replica.read(|reader| {
-            let stored = load_log(reader, &path)?;
-            let keys = Keyring::default();
-            let context = Context {
-                log: &stored.log,
-                keys: &keys,
-                path: &path,
-            };
-            context.is_rebuild_due(reader)
-        })?)
-    }
-
-    /// Rebuilds the documents from the envelopes that count, and records again what was lost with the others.
-    fn rebuild(&mut self, begin: Option<ChainSalt>) -> Result<Rebuilt, SyncError> {
-        let path = self.replica.path().to_owned();
-        let own_keys = &self.keys;
-        let rebuilt = self.replica.write(|writer| {
-            let stored = load_log(writer, &path)?;
-            let keys = load_keys(writer, &stored, own_keys)?;
-            let context = Context {
-                log: &stored.log,
-                keys: &keys,
-                path: &path,
-            };
-            let rebuilt = context.rebuild(writer, begin)?;
-            if rebuilt.new_chain {
-                writer.set_setting(SEALED_VECTOR, None)?;
-            }
-            Ok::<_, RebuildError>(rebuilt)
-        })?;
-        if rebuilt.again > 0 {
-            let entries = if rebuilt.again == 1 {
-                "entry"
-            } else {
-                "entries"
-            };
-            self.warnings.push(format!(
-                "{} {entries} of this device could not stand where they were, and were recorded again",
-                rebuilt.again
-            ));
-        }
-        Ok(rebuilt)
     }
 
     /// Takes own envelopes after a place out of the chain, and keeps them apart.

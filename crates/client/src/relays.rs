@@ -1,0 +1,150 @@
+//! The relays of a journal: listing, adding, removing, and moving home.
+
+use protocol::api::{self, Create, EnrolmentToken, LogPage};
+use protocol::cbor::Bytes;
+use protocol::log::{MemberLog, is_origin};
+use protocol::record::{self, Body, SignedRecord};
+use seal::KeyPair;
+use store::relay::RelayState;
+
+use crate::journal::{Journal, StoredLog, load_log};
+use crate::member::{MemberError, Proposal};
+use crate::os;
+use crate::relay::RelayClient;
+use crate::sync::store_records;
+
+/// A relay of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRelay {
+    /// Its origin.
+    pub url: String,
+    /// Whether it is the home relay, where membership changes.
+    pub home: bool,
+}
+
+impl Journal {
+    /// Returns the relays that the member log lists.
+    ///
+    /// # Errors
+    /// [`MemberError`] if the replica cannot be read.
+    pub fn relays(&self) -> Result<Vec<ListedRelay>, MemberError> {
+        let path = self.path();
+        let log = self.replica.read(|reader| load_log(reader, &path))?.log;
+        let listed = log.relays().iter().enumerate();
+        Ok(listed
+            .map(|(place, url)| ListedRelay {
+                url: url.clone(),
+                home: place == 0,
+            })
+            .collect())
+    }
+
+    /// Adds a relay: creates the journal there, then lists it. A relay that is listed already and lost the journal gets it
+    /// back, given a token.
+    ///
+    /// # Errors
+    /// [`MemberError`]; nothing is listed then.
+    pub async fn add_relay(
+        &mut self,
+        origin: &str,
+        token: Option<&str>,
+    ) -> Result<(), MemberError> {
+        if !is_origin(origin) {
+            return Err(MemberError::Origin(origin.to_owned()));
+        }
+        let token: Option<EnrolmentToken> = token.map(str::parse).transpose()?;
+        let keys = self.keys()?;
+        let path = self.path();
+        let mut stored = self.replica.read(|reader| load_log(reader, &path))?;
+        let listed = stored.log.relays().iter().any(|relay| relay == origin);
+        if listed && token.is_none() {
+            return Err(MemberError::Listed(origin.to_owned()));
+        }
+        let first = stored.log.relays().is_empty();
+        if first {
+            // No relay orders the log yet: this device does, for the last time.
+            let record = relays_record(&keys, &stored.log, vec![origin.to_owned()]);
+            stored.records.push(record.bytes().to_vec());
+            stored.log.append(record).map_err(MemberError::Rule)?;
+        }
+        self.create_on(origin, token.as_ref(), &keys, &stored)
+            .await?;
+        if first {
+            let record = stored
+                .records
+                .last()
+                .cloned()
+                .into_iter()
+                .collect::<Vec<_>>();
+            self.replica
+                .write(|writer| store_records(writer, &record, &[], &path, &keys))?;
+        } else if !listed {
+            self.propose(&keys, |stored, _| {
+                let urls = stored
+                    .log
+                    .relays()
+                    .iter()
+                    .cloned()
+                    .chain([origin.to_owned()])
+                    .collect();
+                Ok(Proposal {
+                    body: Body::Relays(record::Relays { urls }),
+                    blobs: Vec::new(),
+                })
+            })
+            .await?;
+        }
+        Ok(self
+            .replica
+            .write(|writer| writer.put_relay(&RelayState::new(origin)))?)
+    }
+
+    /// Takes a relay off the list. What it stores stays there.
+    ///
+    /// # Errors
+    /// [`MemberError`]; nothing is changed then.
+    pub async fn remove_relay(&mut self, origin: &str) -> Result<(), MemberError> {
+        let keys = self.keys()?;
+        self.propose(&keys, |stored, _| {
+            let mut urls = stored.log.relays().to_vec();
+            if !urls.iter().any(|relay| relay == origin) {
+                return Err(MemberError::NotListed(origin.to_owned()));
+            }
+            urls.retain(|relay| relay != origin);
+            Ok(Proposal {
+                body: Body::Relays(record::Relays { urls }),
+                blobs: Vec::new(),
+            })
+        })
+        .await?;
+        Ok(self.replica.write(|writer| writer.remove_relay(origin))?)
+    }
+
+    async fn create_on(
+        &self,
+        origin: &str,
+        token: Option<&EnrolmentToken>,
+        keys: &KeyPair,
+        stored: &StoredLog,
+    ) -> Result<(), MemberError> {
+        let mut relay = RelayClient::new(origin)?;
+        let blobs = self.replica.read(|reader| reader.blobs())?;
+        let create = Create {
+            records: stored.records.iter().cloned().map(Bytes).collect(),
+            blobs: blobs.into_iter().map(|(_, blob)| Bytes(blob)).collect(),
+        };
+        let page: LogPage = relay.post(keys, api::JOURNALS, &create, token).await?;
+        if page.head == stored.log.head() {
+            Ok(())
+        } else {
+            Err(MemberError::Fork {
+                origin: origin.to_owned(),
+            })
+        }
+    }
+}
+
+fn relays_record(keys: &KeyPair, log: &MemberLog, urls: Vec<String>) -> SignedRecord {
+    let body = Body::Relays(record::Relays { urls });
+    SignedRecord::create(keys, log.next_place(), os::unix_seconds(), &body)
+}
