@@ -19,7 +19,8 @@ use store::document::LooseChange;
 use store::envelope::EnvelopeState;
 use store::{Own, Reader, Replica, StoreError, Writer};
 
-use crate::journal::{DamagedReplica, LoadError, load_keys, load_log};
+use crate::home::OpenError;
+use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log};
 use crate::merge::{Documents, Obstacle};
 use crate::record::{load, store_change, stored_tip};
 use crate::sync::SEALED_VECTOR;
@@ -27,6 +28,11 @@ use crate::{os, profile, row};
 
 /// The field of an entry that names who wrote it first.
 const AUTHOR: &str = "author";
+/// The setting with the notice that this replica is a copy.
+const COPIED: &str = "copied";
+/// The notice.
+const COPIED_WORDS: &str = "this replica is a copy, or was restored from a backup: it goes on as a new one, and both keep what they wrote";
+
 /// Why documents cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RebuildError {
@@ -125,6 +131,47 @@ pub(crate) fn rebuild(
     })
 }
 
+impl Journal {
+    /// Begins a new chain if the replica is a copy, or a restored backup: the other copy may go on writing in the old one.
+    pub(crate) fn leave_copied_chain(&mut self) -> Result<(), CopiedError> {
+        let here = os::place(&self.path());
+        if self.own.place.as_ref().is_none_or(|place| *place == here) {
+            return Ok(());
+        }
+        let keys = self.keys()?;
+        rebuild(
+            &mut self.replica,
+            &keys,
+            Some(ChainSalt(os::random_bytes())),
+        )?;
+        self.replica
+            .write(|writer| writer.set_setting(COPIED, Some(COPIED_WORDS)))?;
+        self.own = self.replica.read(|reader| reader.own())?;
+        Ok(())
+    }
+
+    /// Takes the notice that this replica is a copy, if it found so since it was last told.
+    pub(crate) fn take_copied_notice(&mut self) -> Result<Option<String>, StoreError> {
+        let notice = self.replica.read(|reader| reader.setting(COPIED))?;
+        if notice.is_some() {
+            self.replica
+                .write(|writer| writer.set_setting(COPIED, None))?;
+        }
+        Ok(notice)
+    }
+}
+
+/// Why a copied replica cannot begin its own chain.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CopiedError {
+    #[error(transparent)]
+    Secret(#[from] OpenError),
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Context<'_> {
     /// Returns whether something is merged that a frontier excludes.
     pub(crate) fn is_rebuild_due(&self, reader: &Reader<'_>) -> Result<bool, LoadError> {
@@ -199,7 +246,8 @@ impl Context<'_> {
         let lost = self.lost(&before, &after, &chains);
         let new_chain = begin.is_some() || !lost.is_empty();
         if new_chain {
-            writer.start_chain(&begin.unwrap_or(ChainSalt(os::random_bytes())), None)?;
+            let salt = begin.unwrap_or(ChainSalt(os::random_bytes()));
+            writer.start_chain(&salt, Some(&os::place(self.path)))?;
         }
         let again = record_again(writer, lost, &mut after)?;
         Ok(Rebuilt { again, new_chain })

@@ -234,6 +234,7 @@ fn write(dir: &Path, init: &Init, start: &Start) -> Result<(), InitError> {
     let actor = Actor(own.chain.0);
     let change = change::create(actor, None, time, &[(profile::PATIENT, &fields)])?;
     replica.write(|writer| {
+        writer.set_place(&os::place(&home::replica_path(dir)))?;
         writer.append_log(&[start.record.bytes().to_vec()])?;
         writer.put_blob(&BlobHash::of(&start.blob), &start.blob)?;
         store_change(writer, DocumentId::Profile, &own.chain, &change)?;

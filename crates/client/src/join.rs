@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use protocol::api::{LogAppend, LogPage, ProblemKind, journal_path};
 use protocol::cbor::Bytes;
 use protocol::domain::Domain;
-use protocol::id::{BlobHash, ChainSalt, KeyId};
+use protocol::id::{BlobHash, ChainSalt, JournalId, KeyId};
 use protocol::log::{InviteEntry, InviteState, LogError, MemberLog};
 use protocol::record::{Body, DeviceKeys, Join, SignedRecord, join_proof_parts};
 use protocol::role::Role;
 use protocol::sign::Signer;
-use seal::{EpochKey, InviteLink, KeyPair, Seed, seal_name};
+use seal::{EpochKey, InviteLink, KeyPair, Keyring, Seed, seal_name};
 use store::relay::RelayState;
 use store::{Birth, Replica};
 
@@ -121,6 +121,40 @@ pub(crate) struct Read {
     pub(crate) page: LogPage,
 }
 
+impl Read {
+    /// Opens the epoch keys that were sealed to a device.
+    pub(crate) fn keys(&self, device: &KeyPair) -> Keyring {
+        Keyring::open(&self.log, device, |hash| {
+            let mut blobs = self.page.blobs.iter();
+            let found = blobs.find(|blob| BlobHash::of(&blob.0) == *hash);
+            found.map(|blob| blob.0.clone())
+        })
+    }
+
+    /// Makes one more record, and appends it.
+    pub(crate) fn extend(
+        &mut self,
+        signer: &KeyPair,
+        body: &Body,
+        time: u64,
+    ) -> Result<(), MemberError> {
+        self.push(SignedRecord::create(
+            signer,
+            self.log.next_place(),
+            time,
+            body,
+        ))
+    }
+
+    /// Appends one more record.
+    pub(crate) fn push(&mut self, record: SignedRecord) -> Result<(), MemberError> {
+        let bytes = record.bytes().to_vec();
+        self.log.append(record).map_err(MemberError::Rule)?;
+        self.page.records.push(Bytes(bytes));
+        Ok(())
+    }
+}
+
 impl Home {
     /// Joins a journal by an invite link, and syncs for the first time. The device is called `name`; without one, what the
     /// link suggests; without that, `fallback`.
@@ -159,7 +193,7 @@ impl Home {
                 return Err(error);
             }
         };
-        write(&temporary, &link, &keys, &read)?;
+        write(&temporary, link.journal, &keys, &read)?;
         fs::rename(&temporary, &dir).map_err(io(&dir))?;
         home::sync_dir(&self.journals_dir()).map_err(io(&dir))?;
         let mut journal = Journal::open(&dir)?;
@@ -237,7 +271,14 @@ pub(crate) async fn append_join(
             InviteState::Open => {}
         }
         let (device, blob) = describe_device(&read, entry, invite, keys, name, paper)?;
-        let record = make_join(&read.log, device, blob.as_deref(), link, invite, keys)?;
+        let record = make_join(
+            &read.log,
+            device,
+            blob.as_deref(),
+            &link.journal,
+            invite,
+            keys,
+        )?;
         let append = LogAppend {
             head: read.log.head(),
             records: vec![Bytes(record.bytes().to_vec())],
@@ -256,7 +297,7 @@ pub(crate) async fn append_join(
 
 /// Makes the public half of the joining device, and seals the current key to it. If an owner must approve it, it has neither
 /// key nor name yet.
-fn describe_device(
+pub(crate) fn describe_device(
     read: &Read,
     entry: &InviteEntry,
     invite: &KeyPair,
@@ -289,17 +330,17 @@ fn describe_device(
     Ok((device, blob))
 }
 
-fn make_join(
+pub(crate) fn make_join(
     log: &MemberLog,
     device: DeviceKeys,
     blob: Option<&[u8]>,
-    link: &InviteLink,
+    journal: &JournalId,
     invite: &KeyPair,
     keys: &KeyPair,
 ) -> Result<SignedRecord, JoinError> {
     let proof = keys.sign(
         Domain::JoinProof,
-        &join_proof_parts(&link.journal, &invite.key_id(), &keys.key_id()),
+        &join_proof_parts(journal, &invite.key_id(), &keys.key_id()),
     );
     let body = Body::Join(Join {
         device,
@@ -322,24 +363,41 @@ pub(crate) async fn read_as(
     let page = read_log(relay, key, &link.journal, 0)
         .await
         .map_err(|error| closed(relay, error))?;
-    let mut records = page.records.iter();
-    let genesis = records
+    let bytes = |all: Vec<Bytes>| all.into_iter().map(|one| one.0).collect();
+    let (records, blobs) = (bytes(page.records), bytes(page.blobs));
+    Ok(read(link.journal, relay.origin(), records, blobs)?)
+}
+
+/// Verifies a whole member log that came from somewhere.
+pub(crate) fn read(
+    journal: JournalId,
+    origin: &str,
+    records: Vec<Vec<u8>>,
+    blobs: Vec<Vec<u8>>,
+) -> Result<Read, MemberError> {
+    let mut rest = records.iter();
+    let genesis = rest
         .next()
-        .and_then(|record| SignedRecord::parse(&record.0).ok());
+        .and_then(|record| SignedRecord::parse(record).ok());
     let start = genesis.ok_or(LogError::Place).and_then(MemberLog::start);
-    let mut log = start.map_err(|source| {
-        let origin = relay.origin().to_owned();
-        JoinError::Member(MemberError::InvalidLog { origin, source })
+    let mut log = start.map_err(|source| MemberError::InvalidLog {
+        origin: origin.to_owned(),
+        source,
     })?;
-    if log.journal() != link.journal {
+    if log.journal() != journal {
         return Err(MemberError::Fork {
-            origin: relay.origin().to_owned(),
-        }
-        .into());
+            origin: origin.to_owned(),
+        });
     }
-    for record in records {
-        member::append(&mut log, &record.0, relay.origin())?;
+    for record in rest {
+        member::append(&mut log, record, origin)?;
     }
+    let page = LogPage {
+        length: log.length(),
+        head: log.head(),
+        records: records.into_iter().map(Bytes).collect(),
+        blobs: blobs.into_iter().map(Bytes).collect(),
+    };
     Ok(Read { log, page })
 }
 
@@ -366,7 +424,12 @@ fn closed(relay: &RelayClient, error: RelayError) -> JoinError {
 }
 
 /// Writes the new replica: the member log, the device's sealed key, and the relay.
-fn write(dir: &Path, link: &InviteLink, keys: &KeyPair, read: &Read) -> Result<(), JoinError> {
+pub(crate) fn write(
+    dir: &Path,
+    journal: JournalId,
+    keys: &KeyPair,
+    read: &Read,
+) -> Result<(), JoinError> {
     let path = home::replica_path(dir);
     if path.exists() {
         let io = |source| {
@@ -378,7 +441,7 @@ fn write(dir: &Path, link: &InviteLink, keys: &KeyPair, read: &Read) -> Result<(
         fs::remove_file(&path).map_err(io)?;
     }
     let birth = Birth {
-        journal: link.journal,
+        journal,
         device: keys.key_id(),
         salt: ChainSalt(os::random_bytes()),
         // The profile brings the zone at home with the first sync; until then this device's own serves.
@@ -397,6 +460,7 @@ fn write(dir: &Path, link: &InviteLink, keys: &KeyPair, read: &Read) -> Result<(
         .collect();
     let blobs: Vec<_> = read.page.blobs.iter().map(|blob| blob.0.clone()).collect();
     let stored = replica.write(|writer| {
+        writer.set_place(&os::place(&path))?;
         store_records(writer, &records, &blobs, &path, keys)?;
         for relay in read.log.relays() {
             writer.put_relay(&RelayState::new(relay))?;

@@ -9,6 +9,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod again;
+pub mod bundle;
 mod error;
 pub mod genesis;
 pub mod held;

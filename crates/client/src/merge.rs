@@ -198,6 +198,7 @@ fn accept(
     // The session judged it to be the next of its chain, and holds the lock under which nobody else extends chains; a
     // chain that has it already, or has another there, keeps what it has.
     let accepted = writer.accept(&next, state)?;
+    writer.remove_waiting(&stored.hash)?;
     debug_assert!(matches!(accepted, Accepted::Stored), "{accepted:?}");
     Ok(())
 }

@@ -15,8 +15,10 @@ use store::document::{DocumentParts, StoredTip};
 use store::entry::EntryRow;
 use store::{Reader, StoreError, Writer};
 
+use crate::again::{CopiedError, RebuildError};
 use crate::error::Family;
-use crate::journal::{DamagedReplica, Journal, store_family};
+use crate::home::OpenError;
+use crate::journal::{DamagedReplica, Journal, LoadError, store_family};
 use crate::os;
 use crate::progress::Progress;
 use crate::query::{EntryView, LookupError, ReadError};
@@ -52,6 +54,12 @@ pub enum RecordError {
     /// The correction cannot be made.
     #[error("the correction cannot be written")]
     Update(#[from] UpdateError),
+    /// An entry of a copied replica cannot be recorded again.
+    #[error("an entry cannot be recorded again")]
+    Again(#[from] journal::document::AgainError),
+    /// The device's secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] OpenError),
     /// The replica is damaged.
     #[error(transparent)]
     Damaged(#[from] DamagedReplica),
@@ -66,10 +74,27 @@ impl RecordError {
         match self {
             Self::Invalid(_) => Family::Usage,
             Self::ReadOnly => Family::NotPermitted,
-            Self::Clock | Self::Create(_) | Self::Update(_) => Family::CouldNot,
+            Self::Clock | Self::Create(_) | Self::Update(_) | Self::Again(_) => Family::CouldNot,
+            Self::Secret(error) => error.family(),
             Self::Lookup(error) => error.family(),
             Self::Damaged(_) => Family::Damaged,
             Self::Store(error) => store_family(error),
+        }
+    }
+}
+
+impl From<CopiedError> for RecordError {
+    fn from(error: CopiedError) -> Self {
+        match error {
+            CopiedError::Secret(error) => Self::Secret(error),
+            CopiedError::Store(error)
+            | CopiedError::Rebuild(RebuildError::Load(LoadError::Store(error))) => {
+                Self::Store(error)
+            }
+            CopiedError::Rebuild(RebuildError::Load(LoadError::Damaged(error))) => {
+                Self::Damaged(error)
+            }
+            CopiedError::Rebuild(RebuildError::Again(error)) => Self::Again(error),
         }
     }
 }
@@ -89,6 +114,7 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is recorded then.
     pub fn record(&mut self, draft: &Draft) -> Result<EntryView, RecordError> {
+        self.leave_copied_chain()?;
         let path = self.path();
         self.replica.write(|writer| {
             require_writer(writer)?;
@@ -110,6 +136,7 @@ impl Journal {
         drafts: &[Draft],
         progress: &dyn Progress,
     ) -> Result<(), RecordError> {
+        self.leave_copied_chain()?;
         let total = u64::try_from(drafts.len()).ok();
         let mut done = 0;
         for some in drafts.chunks(PAST_AT_ONCE) {
@@ -163,6 +190,7 @@ impl Journal {
         id: &str,
         patch: impl Fn(&Document, &Item) -> Patch,
     ) -> Result<EntryView, RecordError> {
+        self.leave_copied_chain()?;
         let path = self.path();
         self.replica.write(|writer| {
             require_writer(writer)?;

@@ -3,21 +3,27 @@
 //! The phrase is a device on paper with the role of an owner. It joins like any other device, by an invite made and used at
 //! once; on a new machine it invites that machine, and nothing else.
 
+use std::fs;
+use std::path::Path;
+
 use protocol::api::{self, JournalList, LogAppend, LogPage, journal_path};
 use protocol::cbor::Bytes;
 use protocol::id::{BlobHash, JournalId};
-use protocol::record::{Body, Invite, SignedRecord};
+use protocol::record::{Body, Invite, Relays, SignedRecord};
 use protocol::role::Role;
 use protocol::sign::Signer;
-use seal::{InviteLink, InviteSecret, KeyPair, Keyring, RecoveryPhrase};
+use seal::{InviteLink, InviteSecret, KeyPair, RecoveryPhrase, Seed};
 
-use crate::home::Home;
-use crate::join::{JoinError, Joined, append_join, read_as};
+use crate::bundle::{BundleSource, TransferError};
+use crate::error::Family;
+use crate::home::{self, Home};
+use crate::join::{self, JoinError, Joined, Read, append_join, read_as};
 use crate::journal::Journal;
 use crate::member::{MemberError, current_key};
 use crate::os;
 use crate::progress::Progress;
 use crate::relay::RelayClient;
+use crate::sync::SyncReport;
 
 /// The name of a recovery phrase among the devices.
 const PHRASE: &str = "recovery phrase";
@@ -80,6 +86,132 @@ impl Home {
     }
 }
 
+impl Home {
+    /// Lets this machine into a journal whose relays are gone for good, with a recovery phrase and a bundle. The member log
+    /// goes on here, without a relay; `relay add` gives it a new one.
+    ///
+    /// # Errors
+    /// [`RestoreError`]. If the device was made and the envelopes did not come in, `bundle import` goes on.
+    pub async fn restore(
+        &self,
+        phrase: &RecoveryPhrase,
+        bundle: &Path,
+        device: &str,
+        progress: &dyn Progress,
+    ) -> Result<(Journal, SyncReport), RestoreError> {
+        let source = BundleSource::open(bundle)?;
+        let dir = self.journals_dir().join(home::label(&source.journal));
+        if dir.exists() {
+            return Err(JoinError::Exists.into());
+        }
+        let restored = extend(source, &phrase.key_pair(), device)?;
+        let temporary = self
+            .journals_dir()
+            .join(format!(".restoring-{}", home::label(&restored.journal)));
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| TransferError::File { path, source }
+        };
+        if temporary.exists() {
+            fs::remove_dir_all(&temporary).map_err(io(&temporary))?;
+        }
+        home::create_private_dir(&temporary).map_err(io(&temporary))?;
+        home::write_secret(&temporary, &restored.seed).map_err(io(&temporary))?;
+        let keys = KeyPair::of_device(&restored.seed);
+        join::write(&temporary, restored.journal, &keys, &restored.read)?;
+        fs::rename(&temporary, &dir).map_err(io(&dir))?;
+        home::sync_dir(&self.journals_dir()).map_err(io(&dir))?;
+        let mut journal = Journal::open(&dir).map_err(JoinError::from)?;
+        let report = journal.import_bundle(bundle, progress).await?;
+        Ok((journal, report))
+    }
+}
+
+/// Why a journal cannot be restored from a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The bundle cannot be read or taken in.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// The phrase does not open this journal, or the new device cannot be made.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+}
+
+impl From<MemberError> for RestoreError {
+    fn from(error: MemberError) -> Self {
+        Self::Join(error.into())
+    }
+}
+
+impl RestoreError {
+    /// Returns the family of the failure.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Transfer(error) => error.family(),
+            Self::Join(error) => error.family(),
+        }
+    }
+}
+
+/// A member log that goes on with a new device.
+struct Restored {
+    journal: JournalId,
+    seed: Seed,
+    read: Read,
+}
+
+/// Goes on with a bundle's member log: no relay, an invite by the phrase, and a new device that uses it.
+fn extend(source: BundleSource, paper: &KeyPair, device: &str) -> Result<Restored, RestoreError> {
+    let random = &mut os::random();
+    let mut read = join::read(source.journal, "the bundle", source.records, source.blobs)?;
+    let own = read.log.devices().get(&paper.key_id());
+    let person = own.ok_or(MemberError::NotMember)?.person;
+    let ring = read.keys(paper);
+    let key = current_key(&read.log, &ring)?;
+    let secret = InviteSecret::random(random);
+    let invite = secret.key_pair();
+    let for_invite = key
+        .seal_to(&invite.key_id(), &invite.kem_key(), random)
+        .map_err(MemberError::from)?;
+    let now = os::unix_seconds();
+    if !read.log.relays().is_empty() {
+        let nowhere = Body::Relays(Relays { urls: Vec::new() });
+        read.extend(paper, &nowhere, now)?;
+    }
+    let body = Body::Invite(Invite {
+        signing: invite.signing_key(),
+        kem: invite.kem_key(),
+        person,
+        name: None,
+        role: Role::Owner,
+        expires: now.saturating_add(OPEN_SECONDS),
+        key: Some(BlobHash::of(&for_invite)),
+    });
+    read.extend(paper, &body, now)?;
+    read.page.blobs.push(Bytes(for_invite));
+    let seed = Seed::random(random);
+    let keys = KeyPair::of_device(&seed);
+    let entry = read.log.invites().get(&invite.key_id());
+    let entry = entry.ok_or(MemberError::NotMember)?.clone();
+    let (made, blob) = join::describe_device(&read, &entry, &invite, &keys, device, false)?;
+    let record = join::make_join(
+        &read.log,
+        made,
+        blob.as_deref(),
+        &source.journal,
+        &invite,
+        &keys,
+    )?;
+    read.push(record)?;
+    read.page.blobs.extend(blob.map(Bytes));
+    Ok(Restored {
+        journal: source.journal,
+        seed,
+        read,
+    })
+}
+
 /// Opens an invite, signed by the phrase.
 async fn invite_here(
     paper: &KeyPair,
@@ -98,11 +230,7 @@ async fn invite_here(
     let log = &read.log;
     let own = log.devices().get(&paper.key_id());
     let own = own.ok_or(MemberError::NotMember)?;
-    let ring = Keyring::open(log, paper, |hash| {
-        let blobs = read.page.blobs.iter();
-        let mut found = blobs.filter(|blob| BlobHash::of(&blob.0) == *hash);
-        found.next().map(|blob| blob.0.clone())
-    });
+    let ring = read.keys(paper);
     let pair = link.secret.key_pair();
     let key = current_key(log, &ring)?;
     let blob = key

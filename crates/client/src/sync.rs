@@ -12,21 +12,24 @@ use journal::batch::EncodeError;
 use protocol::api::ProblemKind;
 use store::StoreError;
 use store::relay::RelayState;
-use sync::Fault;
+use sync::{Fault, Purpose};
 
-use crate::again::{self, RebuildError};
+use crate::again::{self, CopiedError, RebuildError};
+use crate::bundle::BundleSource;
 use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_log, store_family};
 use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError, problem_family};
 
-use driver::{Driver, End};
+use driver::{Driver, End, Peer};
 pub(crate) use driver::{RECEIVED, SEALED_VECTOR, store_records};
 
 /// How long a sync waits for another one on the same replica, in tenths of a second.
 const LOCK_TRIES: u32 = 200;
 
+/// What stands for a relay's origin in a session with a bundle.
+const BUNDLE: &str = "a bundle";
 /// How many sessions a sync with one relay may take: each one after the first follows a rebuilding of the replica.
 const SESSIONS: u32 = 8;
 
@@ -136,6 +139,16 @@ fn fault_family(fault: &Fault) -> Family {
         Fault::NotMember => Family::NotPermitted,
         Fault::Busy => Family::Offline,
         Fault::Seal(_) | Fault::Unexpected => Family::CouldNot,
+    }
+}
+
+impl From<CopiedError> for SyncError {
+    fn from(error: CopiedError) -> Self {
+        match error {
+            CopiedError::Secret(error) => Self::Secret(error),
+            CopiedError::Rebuild(error) => error.into(),
+            CopiedError::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -277,8 +290,8 @@ impl Journal {
         let mut result = Ok(());
         for _ in 0..SESSIONS {
             self.settle(report)?;
-            let mut driver = Driver::start(self, origin)?;
-            let end = driver.run(&mut relay, progress).await;
+            let mut driver = Driver::start(self, origin, Purpose::Exchange)?;
+            let end = driver.run(Peer::Relay(&mut relay), progress).await;
             driver.tell(report)?;
             suspicious |= driver.suspicious;
             result = match end {
@@ -298,6 +311,39 @@ impl Journal {
         report.round_trips += traffic.round_trips;
         result?;
         Ok(suspicious)
+    }
+
+    /// Seals what is not sealed, or takes in a bundle: a session without a relay.
+    ///
+    /// # Errors
+    /// [`SyncError`].
+    pub(crate) async fn exchange_file(
+        &mut self,
+        purpose: Purpose,
+        mut bundle: Option<BundleSource>,
+        progress: &dyn Progress,
+    ) -> Result<SyncReport, SyncError> {
+        let _lock = self.lock().await?;
+        let mut report = SyncReport::default();
+        let mut suspicious = false;
+        for _ in 0..SESSIONS {
+            self.settle(&mut report)?;
+            let mut driver = Driver::start(self, BUNDLE, purpose)?;
+            let peer = bundle.as_mut().map_or(Peer::Nobody, Peer::Bundle);
+            let end = driver.run(peer, progress).await;
+            driver.tell(&mut report)?;
+            suspicious |= driver.suspicious;
+            match end? {
+                End::Again => {}
+                End::Done if suspicious => {
+                    return Err(SyncError::Suspicious(Box::new(report)));
+                }
+                End::Done => return Ok(report),
+            }
+        }
+        let origin = BUNDLE.to_owned();
+        let fault = Fault::Busy;
+        Err(SyncError::Session { origin, fault })
     }
 
     /// Says why a relay refuses this device, if the member log does.
@@ -320,6 +366,8 @@ impl Journal {
 
     /// Takes out of the documents what the member log excludes by now, if anything.
     fn settle(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
+        self.leave_copied_chain()?;
+        report.warnings.extend(self.take_copied_notice()?);
         if again::is_due(&self.replica)? {
             let keys = self.keys()?;
             let rebuilt = again::rebuild(&mut self.replica, &keys, None)?;

@@ -22,6 +22,8 @@ pub enum Domain {
     EnvelopeHash,
     /// Signature of an envelope.
     EnvelopeSignature,
+    /// Hash of everything in a bundle before it.
+    BundleHash,
     /// Hash of a sealed-key blob.
     BlobHash,
     /// Commitment to an epoch's key.
@@ -55,6 +57,7 @@ impl Domain {
             Self::ChainId => "ebb/v1/chain-id",
             Self::EnvelopeHash => "ebb/v1/envelope-hash",
             Self::EnvelopeSignature => "ebb/v1/envelope-signature",
+            Self::BundleHash => "ebb/v1/bundle-hash",
             Self::BlobHash => "ebb/v1/blob-hash",
             Self::EpochCommitment => "ebb/v1/epoch-commitment",
             Self::EpochSeal => "ebb/v1/epoch-seal",

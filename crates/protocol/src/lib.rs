@@ -8,6 +8,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod api;
+pub mod bundle;
 pub mod cbor;
 pub mod domain;
 pub mod envelope;

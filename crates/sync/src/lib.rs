@@ -19,5 +19,5 @@ mod tests;
 
 pub use action::{Action, Event, Fault, Incoming, Nonsense, Outgoing, Request, Unsealed, Warning};
 pub use inbox::BEYOND_FRONTIER;
-pub use session::{Outcome, Session};
+pub use session::{Outcome, Purpose, Session};
 pub use state::{Known, Own, Replica};

@@ -43,9 +43,21 @@ enum Step {
     Over,
 }
 
-/// One exchange with one relay.
+/// What a session is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// An exchange with a relay.
+    Exchange,
+    /// Taking in what a bundle holds: nothing is sealed or sent.
+    Import,
+    /// Sealing what is not sealed yet, for a bundle: nothing is asked or sent.
+    Seal,
+}
+
+/// One exchange with one relay, or one half of an exchange by bundles.
 #[derive(Debug)]
 pub struct Session<R> {
+    purpose: Purpose,
     replica: Replica,
     records: Vec<Vec<u8>>,
     random: R,
@@ -68,7 +80,19 @@ impl<R: CryptoRng> Session<R> {
         waiting: Vec<Vec<u8>>,
         random: R,
     ) -> Self {
+        Self::with_purpose(Purpose::Exchange, replica, records, waiting, random)
+    }
+
+    /// Starts a session for a purpose. One that imports asks like any other: its driver answers out of the bundle.
+    pub fn with_purpose(
+        purpose: Purpose,
+        replica: Replica,
+        records: Vec<Vec<u8>>,
+        waiting: Vec<Vec<u8>>,
+        random: R,
+    ) -> Self {
         let mut session = Self {
+            purpose,
             replica,
             records,
             random,
@@ -81,7 +105,10 @@ impl<R: CryptoRng> Session<R> {
             restored: 0,
             actions: VecDeque::new(),
         };
-        session.ask();
+        match purpose {
+            Purpose::Exchange | Purpose::Import => session.ask(),
+            Purpose::Seal => session.collect(),
+        }
         session
     }
 
@@ -151,6 +178,10 @@ impl<R: CryptoRng> Session<R> {
                 return Err(Fault::Nonsense(Nonsense::NoProgress));
             }
             self.ask();
+            return Ok(());
+        }
+        if self.purpose == Purpose::Import {
+            self.finish(Ok(Outcome::default()));
             return Ok(());
         }
         self.relay = answer.heads;
@@ -248,6 +279,10 @@ impl<R: CryptoRng> Session<R> {
     }
 
     fn upload(&mut self) {
+        if self.purpose == Purpose::Seal {
+            self.finish(Ok(Outcome::default()));
+            return;
+        }
         match outbox::lacking(&self.replica, &self.relay) {
             Some((chain, after, until)) => {
                 self.step = Step::Loaded;

@@ -20,11 +20,13 @@ use store::envelope::{NextEnvelope, StoredEnvelope};
 use store::relay::{RelayState, StoredQuota};
 use store::{Replica, StoreError};
 use sync::{
-    Action, Event, Fault, Incoming, Known, Outgoing, Own, Request, Session, Unsealed, Warning,
+    Action, Event, Fault, Incoming, Known, Outgoing, Own, Purpose, Request, Session, Unsealed,
+    Warning,
 };
 
 use super::{SyncError, SyncReport};
 use crate::again;
+use crate::bundle::BundleSource;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log};
 use crate::merge;
 use crate::os::{self, OsRandom};
@@ -39,6 +41,16 @@ pub(crate) const RECEIVED: &str = "received";
 
 /// Why own envelopes are kept apart.
 const ANOTHER_COPY: &str = "another copy of this device wrote in its place; it was recorded again";
+
+/// With whom a session is.
+pub(super) enum Peer<'a> {
+    /// A relay.
+    Relay(&'a mut RelayClient),
+    /// A bundle, which answers and takes nothing.
+    Bundle(&'a mut BundleSource),
+    /// Nobody: what is asked for is a fault.
+    Nobody,
+}
 
 /// How a session ended well.
 pub(super) enum End {
@@ -65,7 +77,11 @@ pub(super) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn start(journal: &'a mut Journal, origin: &str) -> Result<Self, SyncError> {
+    pub(super) fn start(
+        journal: &'a mut Journal,
+        origin: &str,
+        purpose: Purpose,
+    ) -> Result<Self, SyncError> {
         let path = journal.path();
         let device = journal.keys()?;
         let keys = journal.keys()?;
@@ -107,6 +123,8 @@ impl<'a> Driver<'a> {
             let waiting = reader
                 .waiting()?
                 .into_iter()
+                // What gave way to another copy of this device has no place to wait for.
+                .filter(|waiting| waiting.reason != ANOTHER_COPY)
                 .map(|waiting| waiting.bytes)
                 .collect();
             Ok::<_, LoadError>((replica, stored.records, waiting))
@@ -116,7 +134,7 @@ impl<'a> Driver<'a> {
             replica: &mut journal.replica,
             origin: origin.to_owned(),
             keys,
-            session: Session::start(replica, records, waiting, os::random()),
+            session: Session::with_purpose(purpose, replica, records, waiting, os::random()),
             marks: Vec::new(),
             merged: merge::Report::default(),
             restored: 0,
@@ -129,7 +147,7 @@ impl<'a> Driver<'a> {
     /// Runs the session to its end.
     pub(super) async fn run(
         &mut self,
-        relay: &mut RelayClient,
+        mut peer: Peer<'_>,
         progress: &dyn Progress,
     ) -> Result<End, SyncError> {
         loop {
@@ -182,7 +200,7 @@ impl<'a> Driver<'a> {
                     self.session.handle(Event::Loaded(envelopes));
                 }
                 Action::Send(request) => {
-                    let event = self.send(relay, request).await?;
+                    let event = self.ask(&mut peer, request).await?;
                     self.session.handle(event);
                 }
                 Action::Acknowledged { heads, log_length } => {
@@ -210,6 +228,15 @@ impl<'a> Driver<'a> {
         let words = warning.to_string();
         if !self.warnings.contains(&words) {
             self.warnings.push(words);
+        }
+    }
+
+    /// Asks whoever the session is with.
+    async fn ask(&mut self, peer: &mut Peer<'_>, request: Request) -> Result<Event, SyncError> {
+        match (peer, request) {
+            (Peer::Relay(relay), request) => self.send(relay, request).await,
+            (Peer::Bundle(bundle), Request::Sync(sync)) => Ok(Event::Synced(bundle.answer(&sync))),
+            (Peer::Bundle(_) | Peer::Nobody, _) => Err(self.failed(Fault::Unexpected)),
         }
     }
 
