@@ -293,7 +293,10 @@ def check_invite(v):
     address, fragment = v.plain("link").split("#")
     unpad = lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     expect("journal", unpad(address.split("/join/")[1]), v.hex("journal"))
-    secret = unpad(fragment.split(".")[0])
+    *name, secret = fragment.split(".")
+    expect("suggested name", [unpad(part).decode() for part in name], ["phone"])
+    secret = unpad(secret)
+    expect("length of the secret", len(secret), 32)
     expect("key id", key_pair("ebb/v1/invite-keys", secret)[2], v.hex("key_id"))
 
 

@@ -26,7 +26,7 @@ const PHONE: [&[&str]; 3] = [
 
 /// Words that stand in the journal, in the names of people and devices, and in the kinds of entries. Long enough not to
 /// turn up in random bytes.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     "after the stairs",
     "amifampridine",
     "slept badly",
@@ -34,7 +34,8 @@ const SECRETS: [&str; 10] = [
     "better after lunch",
     "third dose",
     "Anneliese",
-    "Laptop at home",
+    "ask about",
+    "rain all night",
     "Phone in the bag",
     "fatigue",
 ];

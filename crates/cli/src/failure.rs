@@ -51,6 +51,15 @@ fn mend(error: CommandError) -> CommandError {
         .hint("ebb device add    (on another device of yours), then here: ebb join LINK")
 }
 
+/// Makes a text that cannot be a token as little permitted as a token that the relay does not know.
+fn no_token(error: CommandError) -> CommandError {
+    CommandError {
+        exit: Exit::NotPermitted,
+        ..error
+    }
+    .hint("ask whoever runs the relay for a token (ebb-relay token new)")
+}
+
 /// Puts a time that is none into words; `flag` is the line up to the time, such as `ebb 6 --at`.
 pub(crate) fn moment(error: InvalidMoment, flag: &str) -> CommandError {
     use journal::time::NotOneTime;
@@ -160,6 +169,9 @@ pub(crate) fn record(error: RecordError, kind: &str, now: &Zoned) -> CommandErro
             .remark("nothing was recorded")
             .hint("date"),
         RecordError::Damaged(_) => mend(named("damaged-replica", &error)),
+        _ if family == Family::Damaged => {
+            mend(named("damaged-replica", &error).remark("nothing was recorded"))
+        }
         _ => named("not-recorded", &error).remark("nothing was recorded"),
     }
 }
@@ -171,7 +183,9 @@ impl From<RelayError> for CommandError {
         match &error {
             RelayError::Unreachable { .. } => named("relay-unreachable"),
             RelayError::Silent { .. } => named("relay-silent"),
-            RelayError::Garbage { .. } => named("relay-garbage"),
+            RelayError::Garbage { .. } => {
+                named("relay-garbage").hint("ebb relay list    (is it the address of a relay?)")
+            }
             RelayError::Setup(_) => named("http-setup"),
             RelayError::Problem { origin, problem } => {
                 // The kind's name in the relay's own answer.
@@ -261,7 +275,7 @@ impl From<MemberError> for CommandError {
             MemberError::Origin(_) => {
                 named("invalid-address", &error).hint("https://relay.example")
             }
-            MemberError::Token(_) => named("invalid-token", &error).hint("--token-file FILE"),
+            MemberError::Token(_) => no_token(named("invalid-token", &error)),
             MemberError::Name(_) => named("invalid-name", &error),
             MemberError::OpenFor => named("invalid-value", &error).hint("--expires 7d"),
             MemberError::NotMember => named("not-a-member", &error).safe(),
@@ -273,7 +287,9 @@ impl From<MemberError> for CommandError {
                 .safe()
                 .hint("ebb --version"),
             MemberError::Busy => named("relay-busy", &error),
-            MemberError::Relay(error) => Self::from(error).safe(),
+            MemberError::Relay(error) => Self::from(error)
+                .safe()
+                .hint("ebb sync    (tells when the relay is back; then the same command again)"),
             MemberError::Secret(error) => error.into(),
             MemberError::Key(_) | MemberError::Damaged(_) => mend(named("damaged-replica", &error)),
             MemberError::Store(_) if family == Family::Damaged => {
@@ -296,9 +312,8 @@ impl From<InitError> for CommandError {
             InitError::Origin(_) => {
                 named("invalid-address", &error).hint("ebb init --relay https://relay.example")
             }
-            InitError::Token(_) => {
-                named("invalid-token", &error).hint("ebb init --relay URL --token-file FILE")
-            }
+            InitError::Token(_) => no_token(named("invalid-token", &error))
+                .hint("ebb init --relay URL --token-file FILE"),
             InitError::Name(_) => named("invalid-name", &error).hint("ebb init --name Ana"),
             InitError::Zone(_) => {
                 named("invalid-zone", &error).hint("ebb init --zone Europe/Madrid")

@@ -83,7 +83,7 @@ pub struct EntryView {
     pub entry: Entry,
     /// Who recorded it.
     pub author: Author,
-    /// The shortest prefix of its id, of at least four digits, that no other entry on this device shares.
+    /// The shortest prefix of its id, of at least ten digits, that no other entry on this device shares.
     pub short_id: String,
 }
 

@@ -23,6 +23,15 @@ fn check(home: &Home, arguments: &[&str], code: i32, words: &[&str]) {
         .expect_code(code);
     let error = answer.error();
     let said = error.to_string().to_lowercase();
+    let hints = error.get("hints").and_then(Value::as_array);
+    let hints = hints.expect("hints are an array");
+    assert!(!hints.is_empty(), "{arguments:?}: what to do next: {error}");
+    for hint in hints.iter().filter_map(Value::as_str) {
+        assert!(
+            plain.stderr.contains(hint),
+            "both forms hint at the same: {hint}"
+        );
+    }
     for word in words {
         assert!(said.contains(word), "\"{word}\" is not in {error}");
         assert!(
@@ -153,6 +162,7 @@ fn refuse(link: &str, words: &[&str]) {
         .ebb(&["join", link, "--json"])
         .expect_code(NOT_PERMITTED);
     let error = answer.error().to_string().to_lowercase();
+    assert!(error.contains("ebb device add"), "what to do: {error}");
     for word in words {
         assert!(error.contains(word), "\"{word}\" is not in {error}");
     }
@@ -218,16 +228,20 @@ fn a_wrong_enrolment_token() {
         "Anneliese",
         "--relay",
         relay.url(),
-        "--token",
-        "not-the-token",
         "--json",
+        "--token",
     ];
-    let error = home.ebb(&init).expect_code(NOT_PERMITTED).error();
-    assert!(error.to_string().contains("token"), "{error}");
-    assert!(
-        !error.to_string().contains("not-the-token"),
-        "a token is a secret: {error}"
-    );
+    // One that could be a token, and one that could not.
+    for token in ["not-the-token", "wrong!"] {
+        let arguments = [init.as_slice(), &[token]].concat();
+        let error = home.ebb(&arguments).expect_code(NOT_PERMITTED).error();
+        assert!(error.to_string().contains("ebb-relay token new"), "{error}");
+        assert!(
+            !error.to_string().contains(token),
+            "a token is a secret: {error}"
+        );
+        home.ebb(&["list"]).expect_code(COULD_NOT);
+    }
 }
 
 #[test]

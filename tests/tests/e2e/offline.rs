@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::home::{Home, count, text};
+use crate::home::{Answer, Home, count, text};
 use crate::proxy::Proxy;
 use crate::relay::Relay;
+use crate::wait;
 
 /// What each device logs while the relay is stopped.
 const OFFLINE: usize = 200;
@@ -51,14 +52,16 @@ fn fill(home: &Home, device: &str, entries: usize) -> BTreeSet<String> {
     ids.collect()
 }
 
-/// Fails if any of the words is in the bytes, whatever its case.
+/// Tells whether the word is in the bytes, whatever its case.
+fn find(bytes: &[u8], word: &str) -> bool {
+    let mut windows = bytes.windows(word.len());
+    windows.any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Fails if any of the words is in the bytes.
 fn assert_none_readable(place: &str, bytes: &[u8], words: &[&str]) {
-    let lower = bytes.to_ascii_lowercase();
     for word in words {
-        let word = word.to_ascii_lowercase();
-        let found = lower
-            .windows(word.len())
-            .any(|window| window == word.as_bytes());
+        let found = find(bytes, word);
         assert!(!found, "\"{word}\" can be read in {place}");
     }
 }
@@ -100,7 +103,16 @@ fn two_devices_offline_end_with_one_journal_that_the_relay_cannot_read() {
         "fatigue",
         "activity",
         "upper-arms",
+        "sleep",
+        "medicine",
     ];
+    let replica = std::fs::read(laptop.replica()).expect("a replica");
+    let readable = |word: &&&str| find(&replica, word);
+    assert_eq!(
+        words.iter().find(|word| !readable(word)),
+        None,
+        "the search finds what is in clear, as in the replica"
+    );
     let traffic = proxy.traffic();
     assert!(traffic.sent.len() > 4_000, "the proxy saw what was sent");
     assert_none_readable("what devices sent", &traffic.sent, &words);
@@ -228,4 +240,41 @@ fn an_entry_deleted_on_one_device_and_edited_on_the_other_converges() {
         3,
         "the edit outlived the deletion"
     );
+}
+
+#[test]
+fn what_is_logged_on_one_device_reaches_one_that_watches() {
+    let relay = Relay::start();
+    let (laptop, _) = Home::with_journal_on(&relay);
+    let phone = laptop.another("phone");
+    let mut watch = phone.start(&["sync", "--watch", "--json"]);
+    let id = laptop.log(&["6", "legs"]);
+    laptop.sync();
+    wait::until("the entry to arrive", || {
+        phone.ids().contains(&id).then_some(())
+    });
+    let reply = phone.log(&["note", "resting now"]);
+    wait::until("the answer to arrive", || {
+        laptop.sync();
+        laptop.ids().contains(&reply).then_some(())
+    });
+    watch.kill().expect("a watching ebb can be stopped");
+    watch.wait().expect("a status");
+    assert_eq!(laptop.list(), phone.list());
+}
+
+#[test]
+fn many_processes_at_once_lose_nothing() {
+    let home = Home::with_journal();
+    let started: Vec<_> = (0..12)
+        .map(|place| home.start(&["note", &format!("at once, {place}"), "--json"]))
+        .collect();
+    let logged = started.into_iter().map(|child| {
+        let output = child.wait_with_output().expect("output");
+        let answer = Answer::of(output, &["note"]).expect_code(0);
+        text(&answer.document(), "id")
+    });
+    let logged = BTreeSet::from_iter(logged);
+    assert_eq!(logged.len(), 12);
+    assert_eq!(BTreeSet::from_iter(home.ids()), logged);
 }

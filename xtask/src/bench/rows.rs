@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::stopwatch::{Lap, Series, Stopwatch, interleave};
 use crate::binaries::Binaries;
 use crate::failure::Failure;
@@ -189,7 +191,8 @@ impl Bench {
                 .stopwatch
                 .time(&home, &home.ebb(&["join", &link, "--json"]))?;
             let synced = self.stopwatch.time(&home, &home.ebb(&["sync", "--json"]))?;
-            received = bytes(&joined, "bytes_received") + bytes(&synced, "bytes_received");
+            // `join` ends with a first sync; the one after it asks for whatever came meanwhile.
+            received = bytes(&joined, "/sync/bytes_received")? + bytes(&synced, "/bytes_received")?;
             same(&self.full, &home)?;
             Ok(Lap {
                 seconds: joined.seconds + synced.seconds,
@@ -246,7 +249,7 @@ impl Bench {
             sent = 0.0;
             for home in [&one, &two, &one] {
                 let lap = self.stopwatch.time(home, &home.ebb(&["sync", "--json"]))?;
-                sent += bytes(&lap, "bytes_sent");
+                sent += bytes(&lap, "/bytes_sent")?;
                 total.seconds += lap.seconds;
                 total.peak_mib = total.peak_mib.max(lap.peak_mib);
             }
@@ -368,10 +371,14 @@ impl Bench {
     }
 }
 
-/// Returns a count of bytes from a run's JSON; a command that tells none moved none.
-fn bytes(lap: &Lap, key: &str) -> f64 {
-    let document = parse("ebb", &lap.stdout).unwrap_or_default();
-    number(&document, key).unwrap_or(0.0)
+/// Returns a count of bytes from a run's JSON, which must tell it: a row must not show nothing where nobody counted.
+fn bytes(lap: &Lap, pointer: &str) -> Result<f64, Failure> {
+    let document = parse("ebb", &lap.stdout)?;
+    let count = document.pointer(pointer).and_then(Value::as_f64);
+    count.ok_or_else(|| Failure::Answer {
+        program: "ebb".to_owned(),
+        expected: format!("a count {pointer} in {document}"),
+    })
 }
 
 /// Fails unless both devices have the same journal.

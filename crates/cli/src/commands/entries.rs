@@ -40,7 +40,9 @@ impl Answer for Told {
         text.ink(&self.view.short_id, Ink::Dim)
             .say("  ")
             .say(&became);
-        text.say(&format!("{words}, {when}")).line();
+        text.say(&format!("{words}, {when}"));
+        note(&mut text, &self.view);
+        text.line();
         text
     }
 
@@ -173,18 +175,19 @@ pub(super) fn row(
         .say("  ");
     text.ink(time, Ink::Dim).say(&fill(time, width)).say("  ");
     text.say(&words(view).replace('\n', " "));
-    if let Some(note) = view
-        .entry
-        .note
-        .as_deref()
-        .filter(|_| view.entry.kind != "note")
-    {
-        text.say(&format!("  \"{}\"", journal::words::plain(&note.into())));
-    }
+    note(text, view);
     if several {
         text.say(&format!("  ({})", view.author.person.replace('\n', " ")));
     }
     text.line();
+}
+
+/// Adds the note that goes with an entry; that of a note stands in its words.
+fn note(text: &mut Text, view: &EntryView) {
+    let note = view.entry.note.as_deref();
+    if let Some(note) = note.filter(|_| view.entry.kind != "note") {
+        text.say(&format!("  \"{}\"", journal::words::plain(&note.into())));
+    }
 }
 
 /// Says what an entry is, and that it was deleted if it was.

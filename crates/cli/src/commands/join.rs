@@ -36,7 +36,7 @@ impl Answer for Arrived {
         ))
         .line();
         text.say(&format!(
-            "Member log: {} records, head \"{}\".",
+            "Member log: length {}, head \"{}\".",
             self.log_length, self.log_words
         ));
         text.say(" On your other device, `ebb status` shows the same words.")

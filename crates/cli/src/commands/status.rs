@@ -131,7 +131,7 @@ impl Answer for State {
         ))
         .line();
         text.say(&format!(
-            "Member log: {} records, head \"{}\"",
+            "Member log: length {}, head \"{}\"",
             self.log_length, self.log_words
         ))
         .line();
