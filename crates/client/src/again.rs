@@ -27,7 +27,7 @@ use crate::sync::SEALED_VECTOR;
 use crate::{os, profile, row};
 
 /// The field of an entry that names who wrote it first.
-const AUTHOR: &str = "author";
+pub(crate) const AUTHOR: &str = "author";
 /// The setting with the notice that this replica is a copy.
 const COPIED: &str = "copied";
 /// The notice.
@@ -422,7 +422,7 @@ pub(crate) fn record_again(
 }
 
 /// Returns the names by which entries call the author behind each chain.
-fn authors(reader: &Reader<'_>) -> Result<BTreeMap<ChainId, Value>, StoreError> {
+pub(crate) fn authors(reader: &Reader<'_>) -> Result<BTreeMap<ChainId, Value>, StoreError> {
     let names: BTreeMap<KeyId, Value> = reader
         .members()?
         .into_iter()

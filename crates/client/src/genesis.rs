@@ -136,6 +136,11 @@ impl Home {
         if !self.journals()?.is_empty() {
             return Err(InitError::Exists);
         }
+        self.init_another(init).await
+    }
+
+    /// Starts a journal beside those that are here.
+    pub(crate) async fn init_another(&self, init: &Init) -> Result<Journal, InitError> {
         if jiff::tz::TimeZone::get(&init.zone).is_err() {
             return Err(InitError::Zone(init.zone.clone()));
         }

@@ -29,6 +29,7 @@ pub mod recovery;
 mod relay;
 pub mod relays;
 pub mod removal;
+pub mod renewal;
 mod row;
 pub mod status;
 pub mod sync;
