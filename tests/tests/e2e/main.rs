@@ -13,3 +13,5 @@ mod bad_input;
 mod hostile;
 mod kill;
 mod offline;
+mod recovery;
+mod sharing;
