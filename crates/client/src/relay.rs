@@ -92,6 +92,7 @@ pub(crate) fn problem_family(kind: ProblemKind) -> Family {
     match kind {
         ProblemKind::Unauthorized
         | ProblemKind::Forbidden
+        | ProblemKind::NotAMember
         | ProblemKind::WrongToken
         | ProblemKind::InviteExpired
         | ProblemKind::InviteUsed

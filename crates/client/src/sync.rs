@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use journal::batch::EncodeError;
 use protocol::api::ProblemKind;
+use protocol::log::MemberLog;
+use protocol::record::SignedRecord;
 use store::StoreError;
 use store::relay::RelayState;
 use sync::{Fault, Purpose};
@@ -301,7 +304,7 @@ impl Journal {
                     result = Err(SyncError::Session { origin, fault });
                     continue;
                 }
-                Err(error) => Err(self.explained(error)?),
+                Err(error) => Err(self.explained(&mut relay, error).await?),
             };
             break;
         }
@@ -346,22 +349,50 @@ impl Journal {
         Err(SyncError::Session { origin, fault })
     }
 
-    /// Says why a relay refuses this device, if the member log does.
-    fn explained(&self, error: SyncError) -> Result<SyncError, SyncError> {
-        let SyncError::Relay(relay) = &error else {
+    /// Says why a relay refuses this device, if it proves it: by the record that erased the journal, or the one that removed
+    /// the device, which is stored then.
+    async fn explained(
+        &mut self,
+        relay: &mut RelayClient,
+        error: SyncError,
+    ) -> Result<SyncError, SyncError> {
+        let SyncError::Relay(RelayError::Problem { problem, .. }) = &error else {
             return Ok(error);
         };
-        let path = self.path();
-        let log = self.replica.read(|reader| load_log(reader, &path))?.log;
-        let device = log.devices().get(&self.own.device);
-        Ok(match relay.problem() {
-            Some(ProblemKind::Erased) => SyncError::Erased,
-            Some(ProblemKind::Forbidden) if device.is_some_and(|of| of.is_waiting()) => {
-                SyncError::Waiting
+        let (path, keys) = (self.path(), self.keys()?);
+        match problem.kind {
+            ProblemKind::Erased => {
+                let record = problem.record.as_deref().unwrap_or_default();
+                let record = HEXLOWER_PERMISSIVE.decode(record.as_bytes());
+                let mut log = self.replica.read(|reader| load_log(reader, &path))?.log;
+                if log.is_erased() {
+                    return Ok(SyncError::Erased);
+                }
+                let record = record.ok().filter(|record| is_erase_of(&mut log, record));
+                let Some(record) = record else {
+                    return Ok(error);
+                };
+                self.replica
+                    .write(|writer| store_records(writer, &[record], &[], &path, &keys))?;
+                Ok(SyncError::Erased)
             }
-            Some(ProblemKind::Forbidden) => SyncError::Removed,
-            _ => error,
-        })
+            ProblemKind::NotAMember => match self.newest(relay, &keys).await {
+                Ok((stored, _)) if stored.log.role(&self.own.device).is_none() => {
+                    Ok(SyncError::Removed)
+                }
+                _ => Ok(error),
+            },
+            ProblemKind::Forbidden => {
+                let log = self.replica.read(|reader| load_log(reader, &path))?.log;
+                let device = log.devices().get(&self.own.device);
+                Ok(if device.is_some_and(|of| of.is_waiting()) {
+                    SyncError::Waiting
+                } else {
+                    error
+                })
+            }
+            _ => Ok(error),
+        }
     }
 
     /// Takes out of the documents what the member log excludes by now, if anything.
@@ -389,4 +420,9 @@ impl Journal {
             writer.put_relay(&state)
         })
     }
+}
+
+/// Returns whether a record erases the journal, as far as this replica knows its log.
+fn is_erase_of(log: &mut MemberLog, record: &[u8]) -> bool {
+    SignedRecord::parse(record).is_ok_and(|record| log.append(record).is_ok()) && log.is_erased()
 }

@@ -181,6 +181,8 @@ pub enum ProblemKind {
     Unauthorized,
     /// 403: the key may not do this.
     Forbidden,
+    /// 403: the device was removed from the journal. It may read the member log up to the record that removed it.
+    NotAMember,
     /// 403: the enrolment token is missing or wrong.
     WrongToken,
     /// 403: the invite has expired.
@@ -195,11 +197,12 @@ pub enum ProblemKind {
     NotFound,
     /// 409: the log has another head; read it, and ask again only if still wanted.
     StaleHead,
-    /// 409: the relay holds more from a device that loses the right to write than the record's frontier names; sync first.
-    BehindFrontier,
     /// 409: the record does not follow the rules of the member log.
     RuleBroken,
-    /// 410: the journal was erased for good.
+    /// 409: the record takes the right to write from a device of which the relay holds more than its frontier names; sync,
+    /// and sign again if still wanted.
+    BehindFrontier,
+    /// 410: the journal was erased for good; `record` carries the owner's record that did it.
     Erased,
     /// 413: the request is longer than the limit.
     TooLarge,
@@ -229,6 +232,9 @@ pub struct Problem {
     /// The relay's time in seconds since the Unix epoch, with a 401.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub time: Option<u64>,
+    /// The signed member-log record that erased the journal, in hex, with a 410.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub record: Option<String>,
 }
 
 /// An enrolment token: whoever has it may create journals on a relay.

@@ -1,5 +1,7 @@
 //! The rules of the member log, the judgement of envelopes, canonical encoding, and bytes that are not what they should be.
 
+mod frontier;
+mod membership;
 mod story;
 
 use proptest::prelude::*;

@@ -19,6 +19,8 @@ mod origins;
 mod problem;
 mod read_log;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

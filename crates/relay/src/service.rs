@@ -184,6 +184,13 @@ impl Relay {
         }
     }
 
+    /// Returns whether a device is a member of a journal now.
+    pub(crate) async fn is_member(&self, journal: JournalId, device: &KeyId) -> bool {
+        // Whoever cannot be looked up is told nothing.
+        let log = self.log(journal).await.ok().flatten();
+        log.is_some_and(|log| log.role(device).is_some())
+    }
+
     /// Finds the journals of a device, with the key it signs with.
     ///
     /// # Errors

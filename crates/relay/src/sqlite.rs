@@ -14,6 +14,7 @@ mod tokens;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::id::{ChainId, JournalId, KeyId, Seq, SigningKey};
 use rusqlite::Connection;
@@ -35,8 +36,11 @@ const FILE: &str = "relay.sqlite3";
 
 /// A store in one SQLite file. Dropping it finishes what is queued, then closes the file.
 pub(crate) struct Sqlite {
+    path: PathBuf,
     readers: Readers,
     writer: Writer,
+    /// Whether pages of an erased journal may still stand in the write-ahead log.
+    lingering: AtomicBool,
 }
 
 impl Sqlite {
@@ -48,9 +52,23 @@ impl Sqlite {
         let path: PathBuf = folder.join(FILE);
         let connection = schema::open_writer(&path)?;
         Ok(Self {
-            readers: Readers::new(path),
+            readers: Readers::new(path.clone()),
             writer: Writer::start(connection)?,
+            lingering: AtomicBool::new(false),
+            path,
         })
+    }
+
+    /// Empties the write-ahead log, which may still hold what was deleted from the file itself. Tried again by the next
+    /// sweep if a reader is in the way.
+    async fn scrub(&self) {
+        self.lingering.store(false, Ordering::SeqCst);
+        let path = self.path.clone();
+        let done = tokio::task::spawn_blocking(move || schema::empty_log(&path)).await;
+        if !matches!(done, Ok(Ok(true))) {
+            self.lingering.store(true, Ordering::SeqCst);
+            tracing::info!("what was erased lingers in the write-ahead log until the next sweep");
+        }
     }
 
     fn read<T: Send + 'static>(
@@ -94,6 +112,10 @@ impl Storage for Sqlite {
         self.read(move |db| journals::invite_blob(db, &journal, &invite))
     }
 
+    fn tombstone(&self, journal: JournalId) -> Answer<'_, Option<Vec<u8>>> {
+        self.read(move |db| journals::tombstone(db, &journal))
+    }
+
     fn create(&self, journal: NewJournal, now: u64) -> Answer<'_, CreateOutcome> {
         self.write(move |db| journals::create(db, &journal, now))
     }
@@ -105,7 +127,15 @@ impl Storage for Sqlite {
         change: LogChange,
         now: u64,
     ) -> Answer<'_, LogOutcome> {
-        self.write(move |db| journals::append(db, &journal, from, &change, now))
+        Box::pin(async move {
+            let erases = change.erases;
+            let write = move |db: &Connection| journals::append(db, &journal, from, &change, now);
+            let outcome = self.writer.run(write).await?;
+            if erases && outcome == LogOutcome::Appended {
+                self.scrub().await;
+            }
+            Ok(outcome)
+        })
     }
 
     fn journals_of(&self, device: KeyId) -> Answer<'_, Vec<(JournalId, SigningKey)>> {
@@ -145,6 +175,9 @@ impl Storage for Sqlite {
 
     fn sweep(&self, now: u64) -> Answer<'_, u64> {
         Box::pin(async move {
+            if self.lingering.load(Ordering::SeqCst) {
+                self.scrub().await;
+            }
             if self
                 .readers
                 .run(move |db| journals::any_expired(db, now))

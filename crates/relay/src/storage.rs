@@ -2,13 +2,13 @@
 //!
 //! Every call is one transaction. **Atomic**: it happens as a whole or not at all. **Durable**: when a writing call
 //! answers `Ok`, what it wrote survives the loss of power. **Ordered**: what a finished call wrote, every later call
-//! sees; envelopes keep the order in which they were stored. Conditions (`from`, the tips that envelopes continue) are
+//! sees; envelopes keep the order in which they were stored. Conditions (`from`, frontiers, the tips that envelopes continue) are
 //! checked inside the transaction, so that several relays may share one store. A store checks no signature and no rule:
 //! it keeps what [`crate::service`] has judged.
 //!
 //! Outcomes that callers expect are `Ok` values; a [`StorageError`] means that nothing is known to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use futures_util::future::BoxFuture;
@@ -72,6 +72,15 @@ pub(crate) struct NewBlob {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// What may be kept of the devices that a record takes the right to write from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Frontier {
+    /// The devices.
+    pub(crate) devices: BTreeSet<KeyId>,
+    /// The last envelope of each of their chains; a chain that is not named has none.
+    pub(crate) vector: Vector,
+}
+
 /// Records to append to a log, and what follows from them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LogChange {
@@ -85,6 +94,10 @@ pub(crate) struct LogChange {
     pub(crate) members: Vec<(KeyId, SigningKey)>,
     /// Where the log ends from here on.
     pub(crate) head: LogHead,
+    /// The frontiers beyond which nothing may be stored yet.
+    pub(crate) frontiers: Vec<Frontier>,
+    /// Whether the last record ends the journal: then that record is kept and nothing else, whatever the quota.
+    pub(crate) erases: bool,
     /// The most bytes that the journal may take.
     pub(crate) quota: u64,
 }
@@ -94,7 +107,7 @@ pub(crate) struct LogChange {
 pub(crate) enum CreateOutcome {
     /// It exists from now on.
     Created,
-    /// It existed already; nothing was changed.
+    /// It existed already, or was erased; nothing was changed.
     Exists,
     /// The store has as many journals as it may have.
     TooMany,
@@ -109,6 +122,8 @@ pub(crate) enum LogOutcome {
     Appended,
     /// The log no longer ends where the caller thought.
     Moved,
+    /// More of a device is stored than one of the change's frontiers names.
+    BehindFrontier,
     /// They would exceed the journal's quota.
     OverQuota,
 }
@@ -118,6 +133,8 @@ pub(crate) enum LogOutcome {
 pub(crate) struct NewEnvelope {
     /// Its chain.
     pub(crate) chain: ChainId,
+    /// The device whose chain that is.
+    pub(crate) device: KeyId,
     /// The tip of the chain once it is stored.
     pub(crate) tip: ChainTip,
     /// Its bytes.
@@ -219,7 +236,7 @@ pub(crate) struct NewJournal {
     pub(crate) log: LogChange,
     /// The token it is created with; none on an open relay.
     pub(crate) token: Option<TokenId>,
-    /// The most journals that the store may have.
+    /// The most journals that the store may have, those counted that were erased.
     pub(crate) most: u64,
 }
 
@@ -235,10 +252,14 @@ pub(crate) trait Storage: Send + Sync + 'static {
     /// Returns the sealed key of an invite, if it is kept.
     fn invite_blob(&self, journal: JournalId, invite: KeyId) -> Answer<'_, Option<Vec<u8>>>;
 
-    /// Creates a journal at `now`.
+    /// Returns the record that erased a journal; none if it was not erased.
+    fn tombstone(&self, journal: JournalId) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// Creates a journal at `now`. One that was erased stays erased.
     fn create(&self, journal: NewJournal, now: u64) -> Answer<'_, CreateOutcome>;
 
-    /// Appends to a log that ends at `from`.
+    /// Appends to a log that ends at `from`. A change that erases leaves of the journal only its last record, and nothing
+    /// of the rest in the store's files.
     fn append_log(
         &self,
         journal: JournalId,
@@ -270,7 +291,8 @@ pub(crate) trait Storage: Send + Sync + 'static {
     /// Answers a sync from one moment of the journal; none if the journal is not here.
     fn sync(&self, journal: JournalId, query: SyncQuery) -> Answer<'_, Option<SyncPage>>;
 
-    /// Erases the sealed keys of invites that have expired at `now`, and returns how many.
+    /// Erases the sealed keys of invites that have expired at `now`, and returns how many. Finishes what an erasure could
+    /// not overwrite at once.
     fn sweep(&self, now: u64) -> Answer<'_, u64>;
 
     /// Writes, durably: whether the store can acknowledge anything now.

@@ -1,5 +1,7 @@
 //! What tests need: keys that sign, journals that grow, and a relay in memory but for its file.
 
+mod journal;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,21 +11,11 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt;
 use minicbor::{Decode, Encode};
-use protocol::api::{self, Append, Create, LogAppend, LogPage, Problem, ProblemKind};
+use protocol::api::{self, Appended, LogPage, Problem, ProblemKind};
 use protocol::cbor::{self, Bytes};
-use protocol::domain::Domain;
-use protocol::envelope::{Envelope, Header, Kind};
-use protocol::id::{
-    BlobHash, ChainSalt, Commitment, EnvelopeHash, JournalId, KemKey, KeyId, PersonId, RecordHash,
-    Seq, Signature, SigningKey,
-};
-use protocol::log::MemberLog;
-use protocol::record::{
-    Body as RecordBody, DeviceKeys, Genesis, Invite, Join, Place, SignedRecord, join_proof_parts,
-};
+use protocol::record::SignedRecord;
 use protocol::request::{self, Authorization};
 use protocol::role::Role;
-use protocol::sign::Signer;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -33,6 +25,8 @@ use crate::service::{Limits, Relay, SetClock, hash_token};
 use crate::sqlite::Sqlite;
 use crate::storage::Storage;
 
+pub(crate) use journal::{Chain, Journal, Keys};
+
 /// When tests happen.
 pub(crate) const NOW: u64 = 1_800_000_000;
 /// The relay's host.
@@ -41,194 +35,6 @@ pub(crate) const HOST: &str = "relay.test";
 pub(crate) const ORIGIN: &str = "http://relay.test";
 /// An enrolment token that the relay knows.
 pub(crate) const TOKEN: &str = "a-token-for-tests";
-
-/// The keys of a device or an invite.
-#[derive(Clone)]
-pub(crate) struct Keys {
-    secret: ed25519_dalek::SigningKey,
-    kem: KemKey,
-}
-
-impl Keys {
-    /// Makes keys from a number.
-    pub(crate) fn of(seed: u8) -> Self {
-        Self {
-            secret: ed25519_dalek::SigningKey::from_bytes(&[seed; 32]),
-            kem: KemKey([seed; KemKey::LENGTH]),
-        }
-    }
-
-    fn signing(&self) -> SigningKey {
-        SigningKey(self.secret.verifying_key().to_bytes())
-    }
-
-    fn device(&self) -> DeviceKeys {
-        DeviceKeys {
-            signing: self.signing(),
-            kem: self.kem,
-            name: Bytes(vec![7; 40]),
-            paper: false,
-        }
-    }
-}
-
-impl Signer for Keys {
-    fn key_id(&self) -> KeyId {
-        KeyId::of(&self.signing(), &self.kem)
-    }
-
-    fn sign(&self, domain: Domain, parts: &[&[u8]]) -> Signature {
-        use ed25519_dalek::Signer as _;
-        Signature(self.secret.sign(&domain.message(parts)).to_bytes())
-    }
-}
-
-/// A journal as its owner's client knows it.
-#[derive(Clone)]
-pub(crate) struct Journal {
-    /// Its log.
-    pub(crate) log: MemberLog,
-    /// Its records.
-    pub(crate) records: Vec<Bytes>,
-    /// The sealed keys of its records.
-    pub(crate) blobs: Vec<Bytes>,
-}
-
-impl Journal {
-    /// Starts a journal.
-    pub(crate) fn start(owner: &Keys) -> Self {
-        let blob = Bytes([b"sealed for ".as_slice(), &owner.key_id().0].concat());
-        let genesis = RecordBody::Genesis(Genesis {
-            person: PersonId([1; 16]),
-            name: Bytes(vec![8; 40]),
-            device: owner.device(),
-            epoch: Commitment([9; 32]),
-            key: BlobHash::of(&blob.0),
-            relays: vec![ORIGIN.to_owned()],
-        });
-        let record = SignedRecord::create(owner, Place::GENESIS, NOW, &genesis);
-        Self {
-            records: vec![Bytes(record.bytes().to_vec())],
-            blobs: vec![blob],
-            log: MemberLog::start(record).unwrap(),
-        }
-    }
-
-    /// Returns the id.
-    pub(crate) fn id(&self) -> JournalId {
-        self.log.journal()
-    }
-
-    /// Returns the path of a part.
-    pub(crate) fn path(&self, part: &str) -> String {
-        api::journal_path(&self.id(), part)
-    }
-
-    /// Returns the message that creates it.
-    pub(crate) fn create(&self) -> Create {
-        Create {
-            records: self.records.clone(),
-            blobs: self.blobs.clone(),
-        }
-    }
-
-    /// Returns the record by which `by` says `body` next, without appending it.
-    pub(crate) fn next(&self, by: &Keys, body: &RecordBody) -> SignedRecord {
-        SignedRecord::create(by, self.log.next_place(), NOW, body)
-    }
-
-    /// Appends a record with its sealed key, and returns the message that appends it to the relay's log.
-    pub(crate) fn append(&mut self, record: SignedRecord, blob: Option<Bytes>) -> LogAppend {
-        let head = self.log.head();
-        let bytes = Bytes(record.bytes().to_vec());
-        self.log.append(record).unwrap();
-        self.records.push(bytes.clone());
-        self.blobs.extend(blob.clone());
-        LogAppend {
-            head,
-            records: vec![bytes],
-            blobs: blob.into_iter().collect(),
-        }
-    }
-
-    /// Returns the record by which `by` invites one more person, and the sealed key it names.
-    pub(crate) fn invite(&self, by: &Keys, invite: &Keys, expires: u64) -> (SignedRecord, Bytes) {
-        let blob = Bytes([b"sealed for ".as_slice(), &invite.key_id().0].concat());
-        let body = RecordBody::Invite(Invite {
-            signing: invite.signing(),
-            kem: invite.kem,
-            person: PersonId(invite.secret.to_bytes()[..16].try_into().unwrap()),
-            name: Some(Bytes(vec![8; 40])),
-            role: Role::Contributor,
-            expires,
-            key: Some(BlobHash::of(&blob.0)),
-        });
-        (self.next(by, &body), blob)
-    }
-
-    /// Returns the record by which `device` joins with `invite`, and the sealed key it names.
-    pub(crate) fn join(&self, invite: &Keys, device: &Keys) -> (SignedRecord, Bytes) {
-        let blob = Bytes([b"sealed for ".as_slice(), &device.key_id().0].concat());
-        let (journal, by, id) = (self.id(), invite.key_id(), device.key_id());
-        let body = RecordBody::Join(Join {
-            device: device.device(),
-            proof: device.sign(Domain::JoinProof, &join_proof_parts(&journal, &by, &id)),
-            key: Some(BlobHash::of(&blob.0)),
-        });
-        (self.next(invite, &body), blob)
-    }
-
-    /// Returns a chain of `device`'s envelopes.
-    pub(crate) fn chain(&self, device: &Keys) -> Chain {
-        Chain {
-            journal: self.id(),
-            device: device.clone(),
-            head: self.log.head(),
-            last: None,
-        }
-    }
-}
-
-/// A device's envelopes.
-pub(crate) struct Chain {
-    journal: JournalId,
-    device: Keys,
-    /// The head that envelopes name.
-    pub(crate) head: RecordHash,
-    last: Option<(Seq, EnvelopeHash)>,
-}
-
-impl Chain {
-    /// Seals the next envelope, around `length` bytes.
-    pub(crate) fn seal(&mut self, length: usize) -> Bytes {
-        let (seq, prev) = match self.last {
-            Some((seq, hash)) => (Seq(seq.0 + 1), Some(hash)),
-            None => (Seq(1), None),
-        };
-        let header = Header {
-            kind: Kind::Batch,
-            journal: self.journal,
-            device: self.device.key_id(),
-            salt: ChainSalt([5; 16]),
-            seq,
-            prev,
-            head: self.head,
-            epoch: 0,
-            nonce: [6; 24],
-        };
-        let envelope = Envelope::create(header, &vec![0xce; length + 16], &self.device);
-        self.last = Some((seq, envelope.hash()));
-        Bytes(envelope.bytes().to_vec())
-    }
-
-    /// Returns the message that stores envelopes.
-    pub(crate) fn append(&self, envelopes: Vec<Bytes>) -> Append {
-        Append {
-            head: self.head,
-            envelopes,
-        }
-    }
-}
 
 /// What a relay answered.
 pub(crate) struct Answered {
@@ -241,6 +47,22 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// Reads a response to its end, but for a stream of events, which has none.
+    pub(crate) async fn or_stream(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let streams = parts.headers[header::CONTENT_TYPE] == "text/event-stream";
+        let body = if streams {
+            Vec::new()
+        } else {
+            body.collect().await.unwrap().to_bytes().to_vec()
+        };
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
     /// Reads a message out of a success.
     pub(crate) fn message<T: Encode<()> + for<'b> Decode<'b, ()>>(&self) -> T {
         assert!(
@@ -274,7 +96,8 @@ pub(crate) struct Bench {
     pub(crate) store: Arc<Sqlite>,
     /// Becomes true when it stops.
     pub(crate) stop: watch::Sender<bool>,
-    _folder: TempDir,
+    /// Where its file is.
+    pub(crate) folder: TempDir,
     randoms: AtomicU64,
 }
 
@@ -286,11 +109,16 @@ impl Bench {
 
     /// Makes a relay with other limits.
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::known_as(limits, Origins::Asked { loopback: false }).await
+    }
+
+    /// Makes a relay with other limits and names.
+    pub(crate) async fn known_as(limits: Limits, origins: Origins) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Sqlite::open(folder.path()).unwrap());
         let (hash, id) = hash_token(&TOKEN.parse().unwrap());
         store.add_token(id, hash, NOW).await.unwrap();
-        Self::over(store, folder, limits, Origins::Asked { loopback: false })
+        Self::over(store, folder, limits, origins)
     }
 
     /// Makes a relay over a store.
@@ -314,7 +142,7 @@ impl Bench {
             clock,
             store,
             stop,
-            _folder: folder,
+            folder,
             randoms: AtomicU64::new(0),
         }
     }
@@ -344,12 +172,7 @@ impl Bench {
         let response = self
             .respond((method, path, body), authorization, token)
             .await;
-        let (parts, body) = response.into_parts();
-        Answered {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes().to_vec(),
-        }
+        Answered::or_stream(response).await
     }
 
     /// Sends a request, and returns the response with its body still to come.
@@ -405,14 +228,56 @@ impl Bench {
 
     /// Opens an invite in a journal and lets a device join with it.
     pub(crate) async fn join(&self, journal: &mut Journal, owner: &Keys, seed: u8) -> Keys {
+        self.join_as(journal, owner, seed, Role::Contributor).await
+    }
+
+    /// Opens an invite of a role in a journal and lets a device join with it.
+    pub(crate) async fn join_as(
+        &self,
+        journal: &mut Journal,
+        owner: &Keys,
+        seed: u8,
+        role: Role,
+    ) -> Keys {
         let (invite, device) = (Keys::of(seed), Keys::of(seed + 1));
-        let (record, blob) = journal.invite(owner, &invite, NOW + 3_600);
-        let append = journal.append(record, Some(blob));
-        let path = journal.path("log");
-        let _: LogPage = self.post(owner, &path, &append).await.message();
+        let (record, blob) = journal.invite_as(owner, &invite, role);
+        self.tell(journal, owner, record, vec![blob]).await;
         let (record, blob) = journal.join(&invite, &device);
-        let append = journal.append(record, Some(blob));
-        let _: LogPage = self.post(&invite, &path, &append).await.message();
+        self.tell(journal, &invite, record, vec![blob]).await;
         device
+    }
+
+    /// Opens an invite in a journal that needs an approval, and lets a device join with it.
+    pub(crate) async fn join_to_wait(&self, journal: &mut Journal, owner: &Keys, seed: u8) -> Keys {
+        let (invite, device) = (Keys::of(seed), Keys::of(seed + 1));
+        let record = journal.invite_to_wait(owner, &invite);
+        self.tell(journal, owner, record, Vec::new()).await;
+        let record = journal.join_to_wait(&invite, &device);
+        self.tell(journal, &invite, record, Vec::new()).await;
+        device
+    }
+
+    /// Appends a record, here and on the relay.
+    pub(crate) async fn tell(
+        &self,
+        journal: &mut Journal,
+        by: &Keys,
+        record: SignedRecord,
+        blobs: Vec<Bytes>,
+    ) {
+        let append = journal.append_with(record, blobs);
+        let page: LogPage = self.post(by, &journal.path("log"), &append).await.message();
+        assert_eq!(page.head, journal.log.head());
+    }
+
+    /// Seals an envelope next in a chain and stores it, brought by `by`.
+    pub(crate) async fn put(&self, journal: &Journal, by: &Keys, chain: &mut Chain) {
+        let envelope = chain.seal(50);
+        let append = api::Append {
+            head: journal.log.head(),
+            envelopes: vec![envelope],
+        };
+        let answer = self.post(by, &journal.path("envelopes"), &append).await;
+        assert_eq!(answer.message::<Appended>().refused, []);
     }
 }

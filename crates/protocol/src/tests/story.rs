@@ -1,5 +1,7 @@
 //! A member log that tests tell: keys, records and envelopes that a member could make.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::Signer as _;
 
 use crate::cbor::{self, Bytes};
@@ -11,10 +13,12 @@ use crate::id::{
 };
 use crate::log::MemberLog;
 use crate::record::{
-    Body, DeviceKeys, Genesis, Invite, Join, Place, Record, SignedRecord, join_proof_parts,
+    Approve, Body, DeviceKeys, Genesis, Invite, Join, Place, Record, Remove, SetRole, SignedRecord,
+    join_proof_parts,
 };
 use crate::role::Role;
 use crate::sign::Signer;
+use crate::vector::Vector;
 
 /// A signing key with a KEM key that nothing is ever sealed to.
 #[derive(Clone)]
@@ -29,7 +33,7 @@ impl Key {
         SigningKey(self.0.verifying_key().to_bytes())
     }
 
-    fn kem_key(&self) -> KemKey {
+    pub(super) fn kem_key(&self) -> KemKey {
         KemKey([self.signing_key().0[0]; 1216])
     }
 
@@ -143,6 +147,78 @@ impl Story {
         device
     }
 
+    /// Opens an invite of a new person whose device will wait for an approval.
+    pub(super) fn invite_to_wait(&mut self, number: u8, person: PersonId, role: Role) -> Key {
+        let Body::Invite(mut invite) = self.invite_body(number, person, role, Some(vec![2])) else {
+            panic!("an invite is an invite")
+        };
+        invite.key = None;
+        self.append(&self.owner.clone(), &Body::Invite(invite));
+        Key::new(number)
+    }
+
+    /// The joining of a device that will wait for an approval.
+    pub(super) fn waiting_body(&self, invite: &Key, device: &Key) -> Join {
+        let Body::Join(mut join) = self.join_body(invite, device) else {
+            panic!("a join is a join")
+        };
+        join.key = None;
+        join.device.name = Bytes(Vec::new());
+        join
+    }
+
+    /// Lets a device join that waits for an approval.
+    pub(super) fn join_to_wait(&mut self, invite: &Key, number: u8) -> Key {
+        let device = Key::new(number);
+        let join = self.waiting_body(invite, &device);
+        self.append(invite, &Body::Join(join));
+        device
+    }
+
+    pub(super) fn approve_body(&self, device: &Key) -> Approve {
+        Approve {
+            device: device.key_id(),
+            name: Bytes(vec![3]),
+            key: BlobHash([3; 32]),
+        }
+    }
+
+    pub(super) fn role_body(&self, person: u8, role: Role, frontier: Vector) -> Body {
+        let person = PersonId([person; 16]);
+        Body::SetRole(SetRole {
+            person,
+            role,
+            frontier,
+        })
+    }
+
+    /// A removal as the rules want it.
+    pub(super) fn removal(&self, devices: &[&Key], frontier: Vector) -> Remove {
+        let removed: BTreeSet<KeyId> = devices.iter().map(|key| key.key_id()).collect();
+        let closing = self.log.invites_of(&removed);
+        let members = self.log.devices().iter();
+        let staying =
+            members.filter(|(id, device)| device.role().is_some() && !removed.contains(id));
+        let open = self.log.open_invites();
+        let open = open.filter(|(id, entry)| entry.key.is_some() && !closing.contains(id));
+        let epoch = u8::try_from(self.log.epoch().number + 1).unwrap();
+        let key = BlobHash([epoch; 32]);
+        Remove {
+            devices: removed.iter().copied().collect(),
+            frontier,
+            epoch: Commitment([100 + epoch; 32]),
+            previous: Bytes(vec![epoch; 72]),
+            device_keys: staying.map(|(id, _)| (*id, key)).collect(),
+            invite_keys: open.map(|(id, _)| (*id, key)).collect(),
+        }
+    }
+
+    /// Removes devices.
+    pub(super) fn remove(&mut self, devices: &[&Key], frontier: Vector) {
+        let removal = self.removal(devices, frontier);
+        self.append(&self.owner.clone(), &Body::Remove(removal));
+    }
+
     pub(super) fn envelope(&self, device: &Key, seq: u64, prev: Option<EnvelopeHash>) -> Envelope {
         self.envelope_with(device, |header| {
             (header.seq, header.prev) = (Seq(seq), prev)
@@ -158,7 +234,7 @@ impl Story {
             seq: Seq(1),
             prev: None,
             head: self.log.head(),
-            epoch: 0,
+            epoch: self.log.epoch().number,
             nonce: [5; 24],
         };
         change(&mut header);

@@ -43,6 +43,7 @@ pub(super) async fn append_envelopes(
     }
     match site.relay.append(asked.journal, append).await? {
         Stored::Done(appended) => Ok(answer::cbor(StatusCode::OK, &appended)),
+        Stored::Missing => Err(asking::missing(&site, asked.journal).await),
         Stored::Stale => Err(Rejection::stale_head()),
         Stored::OverQuota => Err(Rejection::over_quota(site.relay.limits().quota)),
         Stored::Busy => Err(Rejection::busy()),

@@ -9,12 +9,13 @@ use super::asking::{self, JournalPath};
 use super::openapi::Writing;
 use super::problem::Rejection;
 use super::{Shared, answer};
-use crate::service::LogAppended;
+use crate::service::{Asker, LogAppended};
 
 /// Appends to the member log, if its head is still the one named.
 ///
 /// For devices, and for an open invite, which appends the one record by which its device joins. Records that the log has
-/// at just these places are a success. The same signed request is taken once.
+/// at just these places are a success. The same signed request is taken once. The home relay refuses to take the right to
+/// write from a device of which it holds more than the record's frontier names. A record that erases leaves only itself.
 #[utoipa::path(
     post,
     path = "/v1/journals/{journal}/log",
@@ -33,16 +34,22 @@ pub(super) async fn append_log(
     request: Request,
 ) -> Result<Response, Rejection> {
     let asked = asking::ask(&site, path, request).await?;
+    if matches!(asked.asker, Asker::Waiting | Asker::Removed(_)) {
+        return Err(Rejection::barred(asked.asker));
+    }
     let relay = &site.relay;
     relay
         .check_new(&asked.authorization)
         .map_err(|error| Rejection::proof(error, relay.now(), relay.limits().requests))?;
     let append: LogAppend = asked.message()?;
     let key = asked.authorization.key;
-    match relay.append_log(asked.journal, key, append).await? {
+    let own = |origin: &str| site.origins.is_own(origin, &asked.authorization.origin);
+    match relay.append_log(asked.journal, key, append, &own).await? {
         LogAppended::Done(page) => Ok(answer::cbor(StatusCode::OK, &page)),
         LogAppended::Stale => Err(Rejection::stale_head()),
         LogAppended::Refused(refused) => Err(refused.into()),
+        LogAppended::Missing => Err(asking::missing(&site, asked.journal).await),
+        LogAppended::Barred(asker) => Err(Rejection::barred(asker)),
         LogAppended::JoinOnly => Err(Rejection::forbidden(
             "an invite may append the one record by which its device joins",
         )),

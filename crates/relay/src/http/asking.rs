@@ -1,6 +1,6 @@
 //! Who asks: from a request to a proven key, before anything else is done.
 //!
-//! The order is: proof readable, time, origin (401) → journal known (404) → key known (403) → body within its limits
+//! The order is: proof readable, time, origin (401) → journal known (404, or 410 if it was erased) → key known (403) → body within its limits
 //! (413) → signature (401) → rate (429) → what the key may do (403). Until the key is known to the journal no body is
 //! read, so strangers cost little.
 
@@ -63,14 +63,20 @@ pub(super) async fn ask_member(
     let asked = ask(site, path, request).await?;
     match asked.asker {
         Asker::Device(_) => Ok(asked),
-        Asker::Invite => Err(Rejection::forbidden(
-            "an invite may read the member log and join, nothing else",
-        )),
-        Asker::ClosedInvite(closed) => Err(Rejection::invite_closed(closed)),
+        barred => Err(Rejection::barred(barred)),
     }
 }
 
-/// Proves that a device or an invite of the journal asks.
+/// Returns what to answer about a journal that is not here: that it was erased, if it was.
+pub(super) async fn missing(site: &Site, journal: JournalId) -> Rejection {
+    match site.relay.storage().tombstone(journal).await {
+        Ok(Some(record)) => Rejection::erased(&record),
+        Ok(None) => Rejection::unknown_journal(),
+        Err(error) => error.into(),
+    }
+}
+
+/// Proves that a device or an invite that the journal knows asks. What it may do is still to be checked.
 pub(super) async fn ask(
     site: &Site,
     path: JournalPath,
@@ -110,8 +116,10 @@ async fn known(
     let journal = path.ok().and_then(|Path(text)| text.parse().ok());
     let journal: JournalId = journal.ok_or_else(Rejection::unknown_journal)?;
     let log = site.relay.log(journal).await?;
-    let log = log.ok_or_else(Rejection::unknown_journal)?;
-    Ok((journal, authorization, log))
+    match log {
+        Some(log) => Ok((journal, authorization, log)),
+        None => Err(missing(site, journal).await),
+    }
 }
 
 /// Reads the proof, and checks its time and origin. Its signature is still to be checked.

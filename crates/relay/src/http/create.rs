@@ -13,7 +13,8 @@ use crate::service::Created;
 /// Creates a journal, or gives back what this relay lost of one.
 ///
 /// Needs the enrolment token, unless the relay is open or has the journal already. A relay that has the beginning of the
-/// log appends the rest, under the rules; what the request lacks of the log is answered. Signed by a device of the log.
+/// log appends the rest, under the rules; what the request lacks of the log is answered. Signed by a device of the log. It
+/// brings what stands elsewhere already, so no frontier of its records is held against what this relay has.
 #[utoipa::path(
     post,
     path = "/v1/journals",
@@ -46,6 +47,8 @@ pub(super) async fn create(State(site): Shared, request: Request) -> Result<Resp
         Created::Known(page) => Ok(answer::cbor(StatusCode::OK, &page)),
         Created::WrongToken => Err(Rejection::wrong_token()),
         Created::NotMember => Err(Rejection::forbidden("the key is no member of this journal")),
+        Created::Barred(asker) => Err(Rejection::barred(asker)),
+        Created::Erased(record) => Err(Rejection::erased(&record)),
         Created::Proof(error) => {
             let requests = relay.limits().requests;
             Err(Rejection::proof(error, relay.now(), requests))

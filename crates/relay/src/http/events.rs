@@ -5,6 +5,7 @@
 //!
 //! Source: WHATWG HTML, "Server-sent events".
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -12,18 +13,22 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use protocol::id::{JournalId, KeyId};
 use tokio::sync::watch;
 
-use super::Shared;
 use super::asking::{self, JournalPath};
 use super::openapi::Reading;
 use super::problem::Rejection;
+use super::{Shared, Site};
 use crate::service::{Crowded, Subscription};
 
 const NEWS: Bytes = Bytes::from_static(b"event: news\ndata: {}\n\n");
 const COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
 
 struct Stream {
+    site: Arc<Site>,
+    journal: JournalId,
+    key: KeyId,
     subscription: Subscription,
     stop: watch::Receiver<bool>,
     keep_alive: Duration,
@@ -33,7 +38,7 @@ struct Stream {
 /// Streams an event whenever the journal has something new.
 ///
 /// For devices of any role. Server-sent events: `event: news`, `data: {}`, one at once and one within a second of each
-/// append; comments in between.
+/// append; comments in between. The stream ends when the device is removed or the journal erased.
 #[utoipa::path(
     get,
     path = "/v1/journals/{journal}/events",
@@ -57,9 +62,12 @@ pub(super) async fn events(
         Rejection::crowded(crowded.to_string(), limit)
     })?;
     let stream = Stream {
+        journal: asked.journal,
+        key: asked.authorization.key,
         subscription,
         stop: site.stop.clone(),
         keep_alive: site.relay.limits().keep_alive,
+        site,
         greeted: false,
     };
     let body = Body::from_stream(stream::unfold(stream, |mut stream| async {
@@ -76,18 +84,20 @@ pub(super) async fn events(
 }
 
 impl Stream {
-    /// Waits for what to send next; none when the server stops.
+    /// Waits for what to send next; none when the server stops, or the news is that the device is a member no more.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.greeted {
             self.greeted = true;
             return Some(NEWS);
         }
-        tokio::select! {
+        let event = tokio::select! {
             biased;
-            _ = self.stop.wait_for(|stop| *stop) => None,
-            () = self.subscription.next() => Some(NEWS),
-            () = tokio::time::sleep(self.keep_alive) => Some(COMMENT),
-        }
+            _ = self.stop.wait_for(|stop| *stop) => return None,
+            () = self.subscription.next() => NEWS,
+            () = tokio::time::sleep(self.keep_alive) => return Some(COMMENT),
+        };
+        let member = self.site.relay.is_member(self.journal, &self.key);
+        member.await.then_some(event)
     }
 }
 

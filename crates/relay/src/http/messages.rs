@@ -195,15 +195,17 @@ fn problem() -> RefOr<Schema> {
         .required("detail")
         .property("limit", number())
         .property("time", number())
+        .property("record", text())
         .examples([json!({"type": "stale-head", "status": 409, "detail": "…"})])
         .into()
 }
 
 /// The kinds of problem, as [`protocol::api::ProblemKind`] writes them.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 19] = [
     "malformed",
     "unauthorized",
     "forbidden",
+    "not-a-member",
     "wrong-token",
     "invite-expired",
     "invite-used",
@@ -212,6 +214,7 @@ const KINDS: [&str; 17] = [
     "not-found",
     "stale-head",
     "rule-broken",
+    "behind-frontier",
     "erased",
     "too-large",
     "too-many",
@@ -382,14 +385,15 @@ mod tests {
     #[test]
     fn every_kind_of_problem_is_named() {
         use ProblemKind::{
-            Erased, Forbidden, Full, Internal, InviteExpired, InviteUsed, InviteWithdrawn,
-            Malformed, NotFound, RuleBroken, StaleHead, TooLarge, TooMany, Unauthorized,
-            Unavailable, UnknownJournal, WrongToken,
+            BehindFrontier, Erased, Forbidden, Full, Internal, InviteExpired, InviteUsed,
+            InviteWithdrawn, Malformed, NotAMember, NotFound, RuleBroken, StaleHead, TooLarge,
+            TooMany, Unauthorized, Unavailable, UnknownJournal, WrongToken,
         };
         let kinds = [
             Malformed,
             Unauthorized,
             Forbidden,
+            NotAMember,
             WrongToken,
             InviteExpired,
             InviteUsed,
@@ -398,6 +402,7 @@ mod tests {
             NotFound,
             StaleHead,
             RuleBroken,
+            BehindFrontier,
             Erased,
             TooLarge,
             TooMany,

@@ -30,7 +30,7 @@ device of the journal (or, for the member log, an open invite) over origin, meth
 body, time and sixteen random bytes. The origin must be this relay's, the time within five minutes of its clock.";
 
 /// The problems, by status.
-const PROBLEMS: [(u16, &str); 9] = [
+const PROBLEMS: [(u16, &str); 10] = [
     (400, "`malformed`: the body or the query cannot be read"),
     (
         401,
@@ -39,7 +39,7 @@ const PROBLEMS: [(u16, &str); 9] = [
     ),
     (
         403,
-        "`forbidden`: the key may not do this; `wrong-token`: no valid enrolment token; `invite-expired`, \
+        "`forbidden`: the key may not do this; `not-a-member`: the device was removed from the journal; `wrong-token`: no valid enrolment token; `invite-expired`, \
          `invite-used`, `invite-withdrawn`: no device may join with the invite",
     ),
     (
@@ -48,7 +48,12 @@ const PROBLEMS: [(u16, &str); 9] = [
     ),
     (
         409,
-        "`stale-head`: the member log has another head; `rule-broken`: the member log's rules do not allow it",
+        "`stale-head`: the member log has another head; `rule-broken`: the member log's rules do not allow it; \
+         `behind-frontier`: this relay holds more of a device that would lose the right to write than the record names",
+    ),
+    (
+        410,
+        "`erased`: an owner ended the journal for good, with the signed member-log record in `record` (hex)",
     ),
     (413, "`too-large`: longer than `limit`"),
     (
@@ -116,19 +121,19 @@ pub(super) struct Listing;
 
 impl IntoResponses for Creating {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        problems(&[400, 401, 403, 409, 413, 429, 503, 507])
+        problems(&[400, 401, 403, 409, 410, 413, 429, 503, 507])
     }
 }
 
 impl IntoResponses for Reading {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        problems(&[400, 401, 403, 404, 413, 429, 503])
+        problems(&[400, 401, 403, 404, 410, 413, 429, 503])
     }
 }
 
 impl IntoResponses for Writing {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        problems(&[400, 401, 403, 404, 409, 413, 429, 503, 507])
+        problems(&[400, 401, 403, 404, 409, 410, 413, 429, 503, 507])
     }
 }
 

@@ -31,6 +31,15 @@ impl Origins {
             }
         }
     }
+
+    /// Returns whether `origin` is this relay's, as far as it can know: one of its names, or, without names, the origin
+    /// for which a request was signed that it accepted.
+    pub(super) fn is_own(&self, origin: &str, accepted: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| name == origin),
+            Self::Asked { .. } => origin == accepted,
+        }
+    }
 }
 
 /// Returns the host that the request was sent to, with its port where it names one.
@@ -94,6 +103,16 @@ mod tests {
         assert!(origins.accept("http://relay.example:81", &parts("relay.example:81")));
         assert!(!origins.accept("https://evil.example", &parts("relay.example")));
         assert!(!origins.accept("http://127.0.0.1:1", &parts("relay.example")));
+    }
+
+    #[test]
+    fn an_origin_is_its_own_by_name_or_by_the_request_accepted() {
+        let named = Origins::Named(vec!["https://a".to_owned(), "http://b".to_owned()]);
+        assert!(named.is_own("http://b", "https://a"));
+        assert!(!named.is_own("https://c", "https://c"));
+        let asked = Origins::Asked { loopback: true };
+        assert!(asked.is_own("http://127.0.0.1:1", "http://127.0.0.1:1"));
+        assert!(!asked.is_own("http://127.0.0.1:1", "http://127.0.0.1:2"));
     }
 
     #[test]

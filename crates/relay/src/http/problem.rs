@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::api::{self, Problem, ProblemKind};
 use protocol::limits;
 
-use crate::service::{ChangeRefused, Closed, ProofError};
+use crate::service::{Asker, ChangeRefused, Closed, ProofError};
 use crate::storage::StorageError;
 
 /// A request that is not done, and why.
@@ -26,6 +26,7 @@ impl Rejection {
                 detail: detail.into(),
                 limit: None,
                 time: None,
+                record: None,
             }),
             wait: None,
         }
@@ -83,14 +84,30 @@ impl Rejection {
         )
     }
 
-    /// 403: no device may join with the invite any more.
-    pub(super) fn invite_closed(closed: Closed) -> Self {
-        let kind = match closed {
-            Closed::Expired => ProblemKind::InviteExpired,
-            Closed::Used => ProblemKind::InviteUsed,
-            Closed::Withdrawn => ProblemKind::InviteWithdrawn,
-        };
-        Self::new(kind, StatusCode::FORBIDDEN, closed.to_string())
+    /// 403: who asks may not do this.
+    pub(super) fn barred(asker: Asker) -> Self {
+        match asker {
+            Asker::Device(_) => Self::forbidden("a device of this role may not do this"),
+            Asker::Waiting => Self::forbidden(
+                "this device waits for an owner's approval; until then it may read the member log, nothing else",
+            ),
+            Asker::Removed(_) => Self::new(
+                ProblemKind::NotAMember,
+                StatusCode::FORBIDDEN,
+                "this device was removed from the journal; it may read the member log up to then, nothing else",
+            ),
+            Asker::Invite => {
+                Self::forbidden("an invite may read the member log and join, nothing else")
+            }
+            Asker::ClosedInvite(closed) => {
+                let kind = match closed {
+                    Closed::Expired => ProblemKind::InviteExpired,
+                    Closed::Used => ProblemKind::InviteUsed,
+                    Closed::Withdrawn => ProblemKind::InviteWithdrawn,
+                };
+                Self::new(kind, StatusCode::FORBIDDEN, closed.to_string())
+            }
+        }
     }
 
     /// 404: no such journal.
@@ -125,6 +142,15 @@ impl Rejection {
             StatusCode::CONFLICT,
             "the journal's member log has another head here; read it, and ask again if still wanted",
         )
+    }
+
+    /// 410, with the record that erased the journal.
+    pub(super) fn erased(record: &[u8]) -> Self {
+        let detail =
+            "an owner erased this journal for good; `record` is the signed record that says so";
+        let mut rejection = Self::new(ProblemKind::Erased, StatusCode::GONE, detail);
+        rejection.problem.record = Some(data_encoding::HEXLOWER.encode(record));
+        rejection
     }
 
     /// 413, with the limit.
@@ -189,7 +215,12 @@ impl From<ChangeRefused> for Rejection {
                 StatusCode::CONFLICT,
                 refused.to_string(),
             ),
-            ChangeRefused::InviteClosed(closed) => Self::invite_closed(closed),
+            ChangeRefused::BehindFrontier => Self::new(
+                ProblemKind::BehindFrontier,
+                StatusCode::CONFLICT,
+                refused.to_string(),
+            ),
+            ChangeRefused::InviteClosed(closed) => Self::barred(Asker::ClosedInvite(closed)),
             ChangeRefused::BlobLength { .. } => {
                 Self::too_large("the bytes of a sealed key", limits::BLOB_BYTES)
             }

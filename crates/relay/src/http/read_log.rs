@@ -24,7 +24,8 @@ pub(super) struct From {
 /// Reads the member log, a page at a time.
 ///
 /// For devices and open invites. A page holds up to 4 MiB of records, at least one; ask again from where it ends while
-/// that is before the log's length. An invite is also given the key that is sealed to it.
+/// that is before the log's length. An invite is also given the key that is sealed to it. A device that waits for an
+/// approval is given no sealed keys, nor is a device that was removed: for it, the log ends with the record that did so.
 #[utoipa::path(
     get,
     path = "/v1/journals/{journal}/log",
@@ -46,17 +47,17 @@ pub(super) async fn read_log(
     request: Request,
 ) -> Result<Response, Rejection> {
     let asked = asking::ask(&site, path, request).await?;
-    let invite = match asked.asker {
-        Asker::Device(_) => None,
-        Asker::Invite => Some(asked.authorization.key),
-        Asker::ClosedInvite(closed) => return Err(Rejection::invite_closed(closed)),
-    };
+    if let Asker::ClosedInvite(_) = asked.asker {
+        return Err(Rejection::barred(asked.asker));
+    }
     let Ok(Query(From { from })) = query else {
         return Err(Rejection::malformed("the query is `from` and a number"));
     };
-    let page = site.relay.read_log(asked.journal, from, invite).await?;
-    let page = page.ok_or_else(Rejection::unknown_journal)?;
-    Ok(answer::cbor(StatusCode::OK, &page))
+    let (journal, key) = (asked.journal, asked.authorization.key);
+    match site.relay.read_log(journal, from, key, asked.asker).await? {
+        Some(page) => Ok(answer::cbor(StatusCode::OK, &page)),
+        None => Err(asking::missing(&site, journal).await),
+    }
 }
 
 #[cfg(test)]

@@ -55,8 +55,9 @@ pub(super) async fn sync(
         vector,
         page: limits::PAGE_BYTES,
     };
-    let page = site.relay.storage().sync(asked.journal, query).await?;
-    let page = page.ok_or_else(Rejection::unknown_journal)?;
+    let Some(page) = site.relay.storage().sync(asked.journal, query).await? else {
+        return Err(asking::missing(&site, asked.journal).await);
+    };
     let message = SyncAnswer {
         log: service::page(page.log),
         envelopes: page.envelopes.into_iter().map(Bytes).collect(),

@@ -9,6 +9,10 @@ use protocol::role::Role;
 pub(crate) enum Asker {
     /// A device that is a member.
     Device(Role),
+    /// A device that joined and waits for an owner's approval.
+    Waiting,
+    /// A device that the record of this index removed.
+    Removed(u32),
     /// An invite with which a device may join.
     Invite,
     /// An invite with which no device may join any more.
@@ -42,12 +46,15 @@ impl Closed {
 }
 
 impl Asker {
-    /// Finds whose a key is and the key it signs with; none if the log does not know it, or only knew it once.
+    /// Finds whose a key is and the key it signs with; none if the log never knew it.
     pub(crate) fn find(log: &MemberLog, key: &KeyId, now: u64) -> Option<(Self, SigningKey)> {
         if let Some(device) = log.devices().get(key) {
-            return device
-                .role()
-                .map(|role| (Self::Device(role), device.keys.signing));
+            let asker = match (device.role(), device.removed_at()) {
+                (Some(role), _) => Self::Device(role),
+                (None, Some(record)) => Self::Removed(record),
+                (None, None) => Self::Waiting,
+            };
+            return Some((asker, device.keys.signing));
         }
         let entry = log.invites().get(key)?;
         let asker = Closed::find(entry, now).map_or(Self::Invite, Self::ClosedInvite);

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::cbor::Bytes;
 use protocol::id::{BlobHash, KeyId, SigningKey};
 use protocol::limits;
-use protocol::log::{InviteState, LogError, MemberLog};
+use protocol::log::{Device, InviteState, LogError, MemberLog};
 use protocol::record::{Body, RecordError, SignedRecord, VerifiedRecord, VerifyError};
 
 use super::asker::Closed;
 use super::logs::head_of;
-use crate::storage::{LogChange, NewBlob};
+use crate::storage::{Frontier, LogChange, NewBlob};
 
 /// Why records or sealed keys are refused. Peer misbehaved, or is too late.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,12 @@ pub(crate) enum ChangeRefused {
         /// Its place in the request, from 0.
         index: usize,
     },
+    /// A record that takes the right to write from a device of which more is stored than its frontier names.
+    #[error(
+        "this relay holds more of a device that would lose the right to write than the record's frontier names: sync, \
+         and sign again if still wanted"
+    )]
+    BehindFrontier,
     /// No record at all.
     #[error("a log starts with its genesis")]
     Empty,
@@ -65,8 +71,19 @@ pub(crate) enum ChangeRefused {
 pub(super) struct Changed {
     /// The log.
     pub(super) log: MemberLog,
-    /// The change.
+    /// The change. It has no frontiers yet.
     pub(super) change: LogChange,
+    /// What the records take the right to write from. Whether that binds this relay is the caller's to say.
+    pub(super) losses: Vec<Losses>,
+}
+
+/// Devices that lose the right to write by one record.
+#[derive(Debug)]
+pub(super) struct Losses {
+    /// The journal's home relay by the log before that record; none if it names no relay.
+    pub(super) home: Option<String>,
+    /// The devices, and what counts of theirs.
+    pub(super) frontier: Frontier,
 }
 
 /// Whether an invite's expiry binds those who joined with it.
@@ -97,6 +114,7 @@ pub(super) fn start(
         log,
         bodies: vec![(0, first)],
         records: Vec::new(),
+        losses: Vec::new(),
     };
     extension.extend(rest, 1, Expiry::Past, now)?;
     extension.records.insert(
@@ -127,6 +145,7 @@ pub(super) fn extend(
         log: log.clone(),
         bodies: Vec::new(),
         records: Vec::new(),
+        losses: Vec::new(),
     };
     if !blobs.is_empty() {
         for (index, bytes) in known.iter().enumerate() {
@@ -159,6 +178,7 @@ struct Extension {
     log: MemberLog,
     bodies: Vec<(u32, VerifiedRecord)>,
     records: Vec<Vec<u8>>,
+    losses: Vec<Losses>,
 }
 
 impl Extension {
@@ -181,10 +201,12 @@ impl Extension {
                     return Err(ChangeRefused::InviteClosed(closed));
                 }
             }
+            let home = self.log.relays().first().cloned();
             let record = self
                 .log
                 .append(record)
                 .map_err(|source| refused(index, source))?;
+            self.losses.extend(losses(&self.log, &record, home));
             if let Body::Invite(invite) = record.body()
                 && invite.expires > now.saturating_add(OPEN_SECONDS)
             {
@@ -201,18 +223,51 @@ impl Extension {
             log,
             bodies,
             records,
+            losses,
         } = self;
         let blobs = new_blobs(&log, &bodies, blobs, now)?;
         let change = LogChange {
+            erases: log.is_erased() && !records.is_empty(),
             records,
             blobs,
             closed: closed_invites(&log, &bodies),
             members: members(&log),
             head: head_of(&log),
+            frontiers: Vec::new(),
             quota,
         };
-        Ok(Changed { log, change })
+        Ok(Changed {
+            log,
+            change,
+            losses,
+        })
     }
+}
+
+/// Returns from whom the record that the log ends with takes the right to write.
+fn losses(log: &MemberLog, record: &VerifiedRecord, home: Option<String>) -> Option<Losses> {
+    let vector = match record.body() {
+        Body::Remove(body) => body.frontier.clone(),
+        Body::SetRole(body) => body.frontier.clone(),
+        _ => return None,
+    };
+    let place = record.frame().index;
+    let lost = |device: &Device| {
+        device
+            .losses()
+            .last()
+            .is_some_and(|loss| loss.since == place)
+    };
+    let devices: BTreeSet<KeyId> = log
+        .devices()
+        .iter()
+        .filter(|(_, device)| lost(device))
+        .map(|(id, _)| *id)
+        .collect();
+    (!devices.is_empty()).then_some(Losses {
+        home,
+        frontier: Frontier { devices, vector },
+    })
 }
 
 /// Matches sealed keys with the records that name them, and leaves out those of invites no longer open.

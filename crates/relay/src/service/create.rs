@@ -24,8 +24,12 @@ pub(crate) enum Created {
     Known(LogPage),
     /// The enrolment token is missing, wrong or revoked.
     WrongToken,
-    /// The key is no device of the log.
+    /// The key is none of the log.
     NotMember,
+    /// The key may not do this.
+    Barred(Asker),
+    /// The journal was erased for good, by this record.
+    Erased(Vec<u8>),
     /// The proof does not hold.
     Proof(ProofError),
     /// The relay has another log of this journal.
@@ -48,7 +52,8 @@ pub(crate) fn hash_token(token: &EnrolmentToken) -> ([u8; 32], TokenId) {
 }
 
 impl Relay {
-    /// Creates a journal, or appends to it what the request has and the relay lacks.
+    /// Creates a journal, or appends to it what the request has and the relay lacks. That log stands elsewhere: who lost the
+    /// right to write in it has lost it, whatever this relay holds of theirs.
     ///
     /// # Errors
     /// [`StorageError`]; nothing was changed then.
@@ -74,6 +79,9 @@ impl Relay {
             let done = match self.log(journal).await? {
                 Some(log) => self.restore(proof, &mut proven, &log, &create).await?,
                 None => {
+                    if let Some(record) = self.storage().tombstone(journal).await? {
+                        return Ok(Created::Erased(record));
+                    }
                     self.create_new(proof, &mut proven, journal, token.as_ref(), &create)
                         .await?
                 }
@@ -106,13 +114,14 @@ impl Relay {
         let changed = super::apart(size(create), move || {
             change::start(&whole.records, &whole.blobs, now, quota)
         });
-        let Changed { log, change } = match changed.await? {
+        let Changed { log, change, .. } = match changed.await? {
             Ok(changed) => changed,
             Err(refused) => return Ok(Some(Created::Refused(refused))),
         };
         if let Err(refused) = self.prove_member(proof, proven, &log) {
             return Ok(Some(refused));
         }
+        let erases = change.erases;
         let new = NewJournal {
             id: journal,
             log: change,
@@ -122,7 +131,9 @@ impl Relay {
         Ok(match self.storage().create(new, now).await? {
             CreateOutcome::Created => {
                 let end = log::end(&log);
-                self.logs.keep(Arc::new(log));
+                if !erases {
+                    self.logs.keep(Arc::new(log));
+                }
                 tracing::info!(journal = %Short(&journal), "journal created");
                 Some(Created::New(end))
             }
@@ -144,8 +155,8 @@ impl Relay {
             return Ok(Some(Created::Forked));
         };
         let (now, quota) = (self.now(), self.limits().quota);
-        let asker = Asker::find(known, &proof.authorization.key, now).map(|(asker, _)| asker);
-        let expiry = log::expiry(asker);
+        let before = Asker::find(known, &proof.authorization.key, now).map(|(asker, _)| asker);
+        let expiry = log::expiry(before);
         let changed = {
             let (known, create) = (Arc::clone(known), Arc::clone(create));
             super::apart(size(&create), move || {
@@ -158,20 +169,26 @@ impl Relay {
             Ok(changed) => changed,
             Err(refused) => return Ok(Some(Created::Refused(refused))),
         };
-        if let Err(refused) = self.prove_member(proof, proven, &changed.log) {
-            return Ok(Some(refused));
-        }
-        let journal = known.journal();
+        let asker = match self.prove_member(proof, proven, &changed.log) {
+            Ok(asker) => asker,
+            Err(refused) => return Ok(Some(refused)),
+        };
+        let (journal, key) = (known.journal(), proof.authorization.key);
         let nothing = changed.change.records.is_empty() && changed.change.blobs.is_empty();
         let from = u32::try_from(create.records.len()).unwrap_or(u32::MAX);
         if !nothing {
+            let erases = changed.change.erases;
             match self.write_log(known, changed).await? {
                 None => return Ok(None),
                 Some(LogAppended::OverQuota) => return Ok(Some(Created::OverQuota)),
+                Some(LogAppended::Done(end)) if erases => return Ok(Some(Created::Known(end))),
                 Some(_) => {}
             }
         }
-        let page = self.read_log(journal, from, None).await?;
+        let page = self.read_log(journal, from, key, asker).await?;
+        if page.is_none() {
+            self.logs.forget(&journal);
+        }
         Ok(page.map(Created::Known))
     }
 
@@ -181,9 +198,9 @@ impl Relay {
         proof: Proof<'_>,
         proven: &mut bool,
         log: &MemberLog,
-    ) -> Result<(), Created> {
+    ) -> Result<Asker, Created> {
         let key = &proof.authorization.key;
-        let Some((Asker::Device(_), signing)) = Asker::find(log, key, self.now()) else {
+        let Some((asker, signing)) = Asker::find(log, key, self.now()) else {
             return Err(Created::NotMember);
         };
         if !*proven {
@@ -192,7 +209,10 @@ impl Relay {
                 .map_err(Created::Proof)?;
             *proven = true;
         }
-        Ok(())
+        match asker {
+            Asker::Device(_) => Ok(asker),
+            barred => Err(Created::Barred(barred)),
+        }
     }
 }
 

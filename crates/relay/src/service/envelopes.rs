@@ -25,6 +25,8 @@ pub(crate) enum Stored {
     Done(Appended),
     /// The client's log is not the relay's; nothing was stored.
     Stale,
+    /// The journal is not here, or not any more.
+    Missing,
     /// The journal's quota is used up; nothing was stored.
     OverQuota,
     /// Others wrote to the same chains again and again; nothing was stored.
@@ -63,7 +65,7 @@ impl Relay {
         for _ in 0..TRIES {
             let standing = self.storage().standing(journal, places.clone()).await?;
             let Some(standing) = standing else {
-                return Ok(Stored::Stale);
+                return Ok(Stored::Missing);
             };
             if standing.log.hash != head {
                 return Ok(Stored::Stale);
@@ -150,6 +152,7 @@ fn judge_one(
 ) -> Result<Option<NewEnvelope>, String> {
     let envelope = framed.clone()?;
     let (chain, seq) = (envelope.header().chain(), envelope.header().seq);
+    let device = envelope.header().device;
     let tip = tips.get(&chain).copied();
     if tip.is_none() && tips.len() >= limits::VECTOR_CHAINS {
         return Err(format!(
@@ -162,6 +165,7 @@ fn judge_one(
             let hash = envelope.envelope().hash();
             Ok(Some(NewEnvelope {
                 chain,
+                device,
                 tip: ChainTip { seq, hash, head },
                 bytes: envelope.envelope().bytes().to_vec(),
             }))

@@ -11,9 +11,13 @@ use protocol::record::SignedRecord;
 use protocol::role::Role;
 
 use super::change::{self, ChangeRefused, Changed, Expiry};
+use super::create::Short;
 use super::logs::head_of;
 use super::{Asker, Relay, TRIES};
 use crate::storage::{LogOutcome, LogPart, StorageError};
+
+/// Says whether an origin is this relay's.
+pub(crate) type Own<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
 
 /// What became of an append to the log.
 #[derive(Debug)]
@@ -24,6 +28,10 @@ pub(crate) enum LogAppended {
     Stale,
     /// The records or sealed keys are refused.
     Refused(ChangeRefused),
+    /// The journal is not here, or not any more.
+    Missing,
+    /// Whoever asks may not append.
+    Barred(Asker),
     /// An invite may append the one record by which its device joins, and nothing else.
     JoinOnly,
     /// The journal's quota is used up.
@@ -34,7 +42,8 @@ pub(crate) enum LogAppended {
 
 impl Relay {
     /// Reads the log from a record on, a page at a time; none if the journal is not here. An invite is given the key
-    /// that is sealed to it.
+    /// that is sealed to it, a device that waits no key, and a device that was removed no key and no record after the
+    /// one that removed it: for it, the log ends there.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -42,7 +51,8 @@ impl Relay {
         &self,
         journal: JournalId,
         from: u32,
-        invite: Option<KeyId>,
+        key: KeyId,
+        asker: Asker,
     ) -> Result<Option<LogPage>, StorageError> {
         let part = self
             .storage()
@@ -50,14 +60,30 @@ impl Relay {
             .await?;
         let Some(part) = part else { return Ok(None) };
         let mut page = page(part);
-        if let Some(invite) = invite {
-            let blob = self.storage().invite_blob(journal, invite).await?;
-            page.blobs.extend(blob.map(Bytes));
+        match asker {
+            Asker::Device(_) | Asker::ClosedInvite(_) => {}
+            Asker::Invite => {
+                let blob = self.storage().invite_blob(journal, key).await?;
+                page.blobs.extend(blob.map(Bytes));
+            }
+            Asker::Waiting => page.blobs.clear(),
+            Asker::Removed(last) => {
+                let log = self.log(journal).await?;
+                let Some(head) = log.and_then(|log| log.hash_at(last)) else {
+                    return Ok(None);
+                };
+                let length = last.saturating_add(1);
+                let most = usize::try_from(length.saturating_sub(from)).unwrap_or(usize::MAX);
+                page.records.truncate(most);
+                page.blobs.clear();
+                (page.length, page.head) = (length, head);
+            }
         }
         Ok(Some(page))
     }
 
-    /// Appends records that `key` brings, and tells the journal's subscribers.
+    /// Appends records that `key` brings, and tells the journal's subscribers. `own` says whether an origin is this
+    /// relay's: on the home relay nobody loses the right to write before everything is seen that it holds of them.
     ///
     /// # Errors
     /// [`StorageError`]; nothing was appended then.
@@ -66,30 +92,28 @@ impl Relay {
         journal: JournalId,
         key: KeyId,
         append: LogAppend,
+        own: Own<'_>,
     ) -> Result<LogAppended, StorageError> {
         let append = Arc::new(append);
         for _ in 0..TRIES {
             let Some(log) = self.log(journal).await? else {
-                return Ok(LogAppended::Stale);
+                return Ok(LogAppended::Missing);
             };
             if let Some(end) = appended_before(&log, &append) {
                 return Ok(LogAppended::Done(end));
             }
             let asker = Asker::find(&log, &key, self.now()).map(|(asker, _)| asker);
             match asker {
-                Some(Asker::ClosedInvite(closed)) => {
-                    return Ok(LogAppended::Refused(ChangeRefused::InviteClosed(closed)));
-                }
                 Some(Asker::Invite) if !joins(&append.records, &key) => {
                     return Ok(LogAppended::JoinOnly);
                 }
                 Some(Asker::Device(_) | Asker::Invite) | None => {}
+                Some(barred) => return Ok(LogAppended::Barred(barred)),
             }
             if append.head != log.head() {
                 return Ok(LogAppended::Stale);
             }
-            let expiry = expiry(asker);
-            match self.extend_log(&log, &append, expiry).await? {
+            match self.extend_log(&log, &append, expiry(asker), own).await? {
                 Ok(Some(done)) => return Ok(done),
                 Ok(None) => {}
                 Err(refused) => return Ok(LogAppended::Refused(refused)),
@@ -104,6 +128,7 @@ impl Relay {
         log: &Arc<MemberLog>,
         append: &Arc<LogAppend>,
         expiry: Expiry,
+        own: Own<'_>,
     ) -> Result<Result<Option<LogAppended>, ChangeRefused>, StorageError> {
         let (now, quota) = (self.now(), self.limits().quota);
         let size = append.records.iter().map(|record| record.0.len()).sum();
@@ -123,7 +148,12 @@ impl Relay {
             .await?
         };
         match changed {
-            Ok(changed) => Ok(Ok(self.write_log(log, changed).await?)),
+            Ok(mut changed) => {
+                let losses = std::mem::take(&mut changed.losses).into_iter();
+                let binding = losses.filter(|losses| losses.home.as_deref().is_none_or(own));
+                changed.change.frontiers = binding.map(|losses| losses.frontier).collect();
+                Ok(Ok(self.write_log(log, changed).await?))
+            }
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -134,8 +164,8 @@ impl Relay {
         from: &MemberLog,
         changed: Changed,
     ) -> Result<Option<LogAppended>, StorageError> {
-        let Changed { log, change } = changed;
-        let journal = log.journal();
+        let Changed { log, change, .. } = changed;
+        let (journal, erases) = (log.journal(), change.erases);
         let outcome = self
             .storage()
             .append_log(journal, head_of(from), change, self.now())
@@ -143,9 +173,17 @@ impl Relay {
         match outcome {
             LogOutcome::Appended => {
                 let end = end(&log);
-                self.logs.keep(Arc::new(log));
+                if erases {
+                    self.logs.forget(&journal);
+                    tracing::info!(journal = %Short(&journal), "journal erased");
+                } else {
+                    self.logs.keep(Arc::new(log));
+                }
                 self.news().tell(&journal);
                 Ok(Some(LogAppended::Done(end)))
+            }
+            LogOutcome::BehindFrontier => {
+                Ok(Some(LogAppended::Refused(ChangeRefused::BehindFrontier)))
             }
             LogOutcome::OverQuota => Ok(Some(LogAppended::OverQuota)),
             LogOutcome::Moved => {
@@ -158,8 +196,11 @@ impl Relay {
 
     /// Brings the cached log to where the stored one ends.
     async fn refresh(&self, journal: JournalId) -> Result<(), StorageError> {
-        if let Some(head) = self.storage().log_head(journal).await? {
-            self.log_at(journal, head).await?;
+        match self.storage().log_head(journal).await? {
+            Some(head) => {
+                self.log_at(journal, head).await?;
+            }
+            None => self.logs.forget(&journal),
         }
         Ok(())
     }
@@ -170,7 +211,7 @@ impl Relay {
 pub(super) fn expiry(asker: Option<Asker>) -> Expiry {
     match asker {
         Some(Asker::Device(Role::Owner)) => Expiry::Past,
-        Some(Asker::Device(_) | Asker::Invite | Asker::ClosedInvite(_)) | None => Expiry::Enforced,
+        Some(_) | None => Expiry::Enforced,
     }
 }
 

@@ -69,7 +69,8 @@ impl Logs {
         }
     }
 
-    fn forget(&self, journal: &JournalId) {
+    /// Drops a log that is stored no more, or otherwise.
+    pub(super) fn forget(&self, journal: &JournalId) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

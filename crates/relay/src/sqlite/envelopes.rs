@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::journals::{self, JournalRow};
 use super::{length, loaded, loaded_short, stored};
-use crate::storage::{AppendOutcome, LogHead, LogPart, NewEnvelope, Standing, SyncPage, SyncQuery};
+use crate::storage::{
+    AppendOutcome, Frontier, LogHead, LogPart, NewEnvelope, Standing, SyncPage, SyncQuery,
+};
 
 /// Reads what envelopes are judged against; see [`crate::storage::Storage::standing`].
 pub(super) fn standing(
@@ -83,7 +85,13 @@ pub(super) fn append(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let mut tips = BTreeMap::new();
-    for NewEnvelope { chain, tip, bytes } in envelopes {
+    for NewEnvelope {
+        chain,
+        device,
+        tip,
+        bytes,
+    } in envelopes
+    {
         insert.execute(params![
             journal.number,
             chain.as_bytes(),
@@ -92,16 +100,18 @@ pub(super) fn append(
             tip.head,
             bytes,
         ])?;
-        tips.insert(chain, tip);
+        tips.insert(chain, (device, tip));
     }
     let mut upsert = db.prepare_cached(
-        "INSERT INTO chains (journal, chain, seq, hash, head) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT DO UPDATE SET seq = ?3, hash = ?4, head = ?5",
+        "INSERT INTO chains (journal, chain, device, seq, hash, head)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET seq = ?4, hash = ?5, head = ?6",
     )?;
-    for (chain, tip) in tips {
+    for (chain, (device, tip)) in tips {
         upsert.execute(params![
             journal.number,
             chain.as_bytes(),
+            device.as_bytes(),
             stored(tip.seq.0),
             tip.hash.as_bytes(),
             tip.head,
@@ -130,6 +140,33 @@ fn continues(db: &Connection, journal: i64, envelopes: &[NewEnvelope]) -> rusqli
         last.insert(*chain, tip.seq.0);
     }
     Ok(true)
+}
+
+/// Returns whether more of a device is stored than a frontier names.
+pub(super) fn any_beyond(
+    db: &Connection,
+    journal: i64,
+    frontiers: &[Frontier],
+) -> rusqlite::Result<bool> {
+    let mut find = db
+        .prepare_cached("SELECT chain, seq, hash FROM chains WHERE journal = ?1 AND device = ?2")?;
+    for Frontier { devices, vector } in frontiers {
+        for device in devices {
+            let mut rows = find.query(params![journal, device.as_bytes()])?;
+            while let Some(row) = rows.next()? {
+                let (chain, seq) = (ChainId(row.get(0)?), Seq(loaded(row.get(1)?)));
+                let hash = EnvelopeHash(row.get(2)?);
+                let within = vector
+                    .0
+                    .get(&chain)
+                    .is_some_and(|last| seq < last.seq || (seq == last.seq && hash == last.hash));
+                if !within {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Answers a sync; see [`crate::storage::Storage::sync`].

@@ -4,7 +4,7 @@ use protocol::domain::Domain;
 use protocol::id::{JournalId, KeyId, RecordHash, SigningKey};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{length, loaded, loaded_short, stored};
+use super::{envelopes, length, loaded, loaded_short, stored};
 use crate::storage::{
     CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart, NewBlob, NewJournal,
 };
@@ -111,14 +111,19 @@ pub(super) fn create(
         token,
         most,
     } = journal;
-    if find(db, id)?.is_some() {
+    if find(db, id)?.is_some() || tombstone(db, id)?.is_some() {
         return Ok(CreateOutcome::Exists);
     }
+    // What was erased counts too: else the file could grow without end.
     let count: i64 = db
-        .prepare_cached("SELECT count(*) FROM journals")?
+        .prepare_cached("SELECT (SELECT count(*) FROM journals) + (SELECT count(*) FROM erased)")?
         .query_row([], |row| row.get(0))?;
     if loaded(count) >= *most {
         return Ok(CreateOutcome::TooMany);
+    }
+    if log.erases {
+        bury(db, id, log, now)?;
+        return Ok(CreateOutcome::Created);
     }
     let size = size(&log.records, &log.blobs.iter().collect::<Vec<_>>());
     if size > log.quota {
@@ -152,6 +157,14 @@ pub(super) fn append(
     let Some(journal) = find(db, id)?.filter(|journal| journal.head == from) else {
         return Ok(LogOutcome::Moved);
     };
+    if envelopes::any_beyond(db, journal.number, &change.frontiers)? {
+        return Ok(LogOutcome::BehindFrontier);
+    }
+    if change.erases {
+        erase(db, journal.number)?;
+        bury(db, id, change, now)?;
+        return Ok(LogOutcome::Appended);
+    }
     let blobs = missing(db, journal.number, &change.blobs)?;
     let used = journal.used.saturating_add(size(&change.records, &blobs));
     if used > change.quota {
@@ -169,6 +182,31 @@ pub(super) fn append(
     ])?;
     write_log(db, journal.number, from.length, change, &blobs)?;
     Ok(LogOutcome::Appended)
+}
+
+/// Deletes everything of a journal.
+fn erase(db: &Connection, journal: i64) -> rusqlite::Result<()> {
+    for table in ["records", "blobs", "members", "chains", "envelopes"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE journal = ?1"))?
+            .execute([journal])?;
+    }
+    db.prepare_cached("DELETE FROM journals WHERE number = ?1")?
+        .execute([journal])?;
+    Ok(())
+}
+
+/// Keeps the record that erased a journal.
+fn bury(db: &Connection, id: &JournalId, log: &LogChange, now: u64) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO erased (id, record, erased) VALUES (?1, ?2, ?3)")?
+        .execute(params![id.as_bytes(), log.records.last(), stored(now)])?;
+    Ok(())
+}
+
+/// Finds the record that erased a journal.
+pub(super) fn tombstone(db: &Connection, id: &JournalId) -> rusqlite::Result<Option<Vec<u8>>> {
+    db.prepare_cached("SELECT record FROM erased WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0))
+        .optional()
 }
 
 fn size(records: &[Vec<u8>], blobs: &[&NewBlob]) -> u64 {

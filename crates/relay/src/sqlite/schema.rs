@@ -1,7 +1,7 @@
 //! The file's schema, its migrations, and how connections are set up.
 //!
 //! `user_version` counts migrations. `secure_delete` overwrites what is deleted, so that the sealed key of a used
-//! invite does not linger in the file.
+//! invite, or an erased journal, does not linger in the file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -112,6 +112,19 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     prepare(&connection)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512;")?;
     Ok(connection)
+}
+
+/// Copies the write-ahead log into the file and empties it, and returns whether that could be done.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn empty_log(path: &Path) -> rusqlite::Result<bool> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {

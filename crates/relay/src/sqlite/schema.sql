@@ -47,10 +47,18 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_by_journal ON members (journal);
 
--- The tip of each chain.
+-- Journals that an owner ended for good: the signed record that says so, and nothing else.
+CREATE TABLE erased (
+  id BLOB PRIMARY KEY,
+  record BLOB NOT NULL,
+  erased INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The tip of each chain, and whose it is.
 CREATE TABLE chains (
   journal INTEGER NOT NULL REFERENCES journals (number),
   chain BLOB NOT NULL,
+  device BLOB NOT NULL,
   seq INTEGER NOT NULL,
   hash BLOB NOT NULL,
   head INTEGER NOT NULL,
