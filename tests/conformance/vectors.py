@@ -8,7 +8,7 @@ primitives on published vectors.
 
 Sources: the byte-level specification beside the vectors; RFC 8032 (Ed25519), RFC 5869 (HKDF), RFC 8439
 (ChaCha20-Poly1305), draft-irtf-cfrg-xchacha-03, RFC 9180 (HPKE), draft-connolly-cfrg-xwing-kem (X-Wing), RFC 8949
-section 4.2.1 (canonical CBOR), RFC 1951 (DEFLATE), Nikitin et al. 2019 (Padme).
+section 4.2.1 (canonical CBOR), RFC 1951 (DEFLATE), Nikitin et al. 2019 (Padme), BIP39 (its English list of words).
 """
 
 import base64
@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import hashes, hpke
 from cryptography.hazmat.primitives.asymmetric import ed25519, mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from mnemonic import Mnemonic
 
 
 class Mismatch(Exception):
@@ -203,12 +204,85 @@ def check_keys(v):
     expect("key id", key_id, v.hex("key_id"))
 
 
-GENESIS, INVITE, JOIN = 0, 1, 3
+GENESIS, INVITE, JOIN, APPROVE, SET_ROLE, REMOVE, ERASE = 0, 1, 3, 5, 6, 7, 8
+
+
+class Log:
+    """Who is a member, as far as the bodies' own bytes say: what each record may name is checked against it."""
+
+    def __init__(self, journal):
+        self.journal = journal
+        self.members, self.waiting, self.invites, self.person = set(), set(), {}, {}
+        self.commitments = []
+
+    def genesis(self, author, body):
+        device = key_id_of(body[2])
+        expect("author", author, device)
+        self.members.add(device)
+        self.person[device] = body[0]
+        self.commitments.append(body[3])
+
+    def invite(self, author, body):
+        expect("author is a member", author in self.members, True)
+        self.invites[key_id_of(body)] = body
+
+    def join(self, author, body):
+        invite, device = self.invites.pop(author), key_id_of(body[0])
+        verify(body[0][0], "ebb/v1/join-proof", [self.journal, author, device], body[1])
+        expect("a key exactly if the invite has one", 2 in body, 6 in invite)
+        expect("a name exactly if there is a key", body[0][2] != b"", 2 in body)
+        (self.members if 2 in body else self.waiting).add(device)
+        self.person[device] = invite[2]
+
+    def approve(self, author, body):
+        expect("author is a member", author in self.members, True)
+        self.waiting.remove(body[0])
+        self.members.add(body[0])
+        expect("fields", sorted(body), [0, 1, 2])
+
+    def set_role(self, author, body):
+        expect("author is a member", author in self.members, True)
+        expect("the person has a device", body[0] in [self.person[device] for device in self.members], True)
+        expect("role", body[1] in (0, 1, 2), True)
+        self.frontier(body[2])
+
+    def remove(self, author, body):
+        expect("author is a member", author in self.members, True)
+        expect("devices in order", body[0], sorted(set(body[0])))
+        self.members -= set(body[0])
+        people = {self.person[device] for device in body[0]}
+        self.invites = {key: invite for key, invite in self.invites.items() if invite[2] not in people}
+        self.frontier(body[1])
+        expect("length of the key before, wrapped", len(body[3]), 24 + 32 + 16)
+        expect("devices that get the new key", set(body[4]), self.members)
+        expect("invites that get the new key", set(body[5]), {key for key, invite in self.invites.items() if 6 in invite})
+        self.commitments.append(body[2])
+
+    def erase(self, author, body):
+        expect("author is a member", author in self.members, True)
+        expect("body", body, {})
+
+    def frontier(self, vector):
+        """A vector: chain -> [seq, hash]."""
+        for chain, position in vector.items():
+            expect("lengths in a frontier", (len(chain), len(position), len(position[1])), (16, 2, 32))
+
+
+BODIES = {
+    GENESIS: Log.genesis,
+    INVITE: Log.invite,
+    JOIN: Log.join,
+    APPROVE: Log.approve,
+    SET_ROLE: Log.set_role,
+    REMOVE: Log.remove,
+    ERASE: Log.erase,
+}
 
 
 def check_member_log(v):
-    """A log: encodings, hashes, links and signatures of its records, and the proofs of joining."""
+    """A log: encodings, hashes, links and signatures of its records, and what their bodies say."""
     journal, prev = v.hex("journal"), None
+    log = Log(journal)
     for index, values in enumerate(v.plain("records")):
         fields = Fields(values)
         payload, signature = fields.hex("payload"), fields.hex("signature")
@@ -223,13 +297,36 @@ def check_member_log(v):
         fields.finish()
         if index == 0:
             expect("journal id", prev, journal)
-        if record[5] == GENESIS:
-            expect("author", record[3], key_id_of(body[2]))
-        if record[5] == INVITE:
-            invite = key_id_of(body)
-        if record[5] == JOIN:
-            expect("author", record[3], invite)
-            verify(body[0][0], "ebb/v1/join-proof", [journal, invite, key_id_of(body[0])], body[1])
+        BODIES[record[5]](log, record[3], body)
+    return log
+
+
+def check_key_wrap(v, log):
+    """The key of an epoch, encrypted under the next one's, as the log of the member-log section carries it."""
+    number, key, previous = v.plain("epoch"), v.hex("key"), v.hex("previous_key")
+    numbers = [struct.pack(">I", number - 1), struct.pack(">I", number)]
+    commitments = [domain_hash("ebb/v1/epoch-commitment", pair) for pair in zip(numbers, (previous, key))]
+    expect("commitment", commitments[0], v.hex("previous_commitment"))
+    expect("commitments in the log", commitments, log.commitments[number - 1 : number + 1])
+    wrapped, associated = v.hex("wrapped"), message("ebb/v1/key-wrap", numbers)
+    wrapping = hkdf(b"", key, message("ebb/v1/key-wrap", []), 32)
+    expect("wrapped key", xchacha_seal(wrapping, wrapped[:24], previous, associated), wrapped[24:])
+
+
+def check_recovery(v):
+    """A recovery phrase: 24 words of 11 bits are 256 bits and their checksum; the bits are the seed of a key pair."""
+    words = v.plain("phrase").split(" ")
+    expect("words", len(words), 24)
+    places = Mnemonic("english").wordlist
+    number = 0
+    for word in words:
+        number = number << 11 | places.index(word)
+    seed, checksum = (number >> 8).to_bytes(32, "big"), number & 0xFF
+    expect("checksum", checksum, hashlib.sha256(seed).digest()[0])
+    signing, kem, key_id = key_pair("ebb/v1/recovery-keys", seed)
+    expect("signing key", signing, v.hex("signing_key"))
+    expect("KEM key", kem, v.hex("kem_key"))
+    expect("key id", key_id, v.hex("key_id"))
 
 
 def check_epoch(v):
@@ -304,6 +401,8 @@ SECTIONS = {
     "keys": check_keys,
     "member_log": check_member_log,
     "epoch": check_epoch,
+    "key_wrap": check_key_wrap,
+    "recovery": check_recovery,
     "name": check_name,
     "envelope": check_envelope,
     "request": check_request,
@@ -334,6 +433,15 @@ def check_self():
     expect("HKDF", expand(extract(b"salt", b"ikm"), b"info", 42), hkdf(b"salt", b"ikm", b"info", 42))
 
 
+def context(name, sections):
+    """What the check of a section needs of another one."""
+    if name == "name":
+        return [bytes.fromhex(sections["epoch"]["key"])]
+    if name == "key_wrap":
+        return [check_member_log(Fields(sections["member_log"]))]
+    return []
+
+
 def check_file(path):
     """Checks one file; returns how many of its vectors passed, and what failed."""
     passed, failed = 0, []
@@ -344,8 +452,7 @@ def check_file(path):
                 if name not in SECTIONS:
                     raise Mismatch("no check for this section")
                 fields = Fields(values)
-                extra = [bytes.fromhex(sections["epoch"]["key"])] if name == "name" else []
-                SECTIONS[name](fields, *extra)
+                SECTIONS[name](fields, *context(name, sections))
                 fields.finish()
                 passed += 1
             except Exception as reason:  # shown with its place, and the next one is checked all the same

@@ -54,7 +54,8 @@ impl Sqlite {
         Ok(Self {
             readers: Readers::new(path.clone()),
             writer: Writer::start(connection)?,
-            lingering: AtomicBool::new(false),
+            // What was erased just before the last end may not be overwritten yet.
+            lingering: AtomicBool::new(true),
             path,
         })
     }

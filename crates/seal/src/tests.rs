@@ -1,5 +1,8 @@
 //! Tests across this crate: what opens, what does not, and what never shows.
 
+mod keyring;
+mod recovery;
+
 use proptest::prelude::*;
 use protocol::cbor::Bytes;
 use protocol::envelope::{Envelope, Header, Kind, VerifiedEnvelope};

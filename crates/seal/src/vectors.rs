@@ -16,8 +16,11 @@ use protocol::sign::Signer;
 use protocol::vector::{Position, Vector};
 use serde_json::{Value, json};
 
-use crate::testing::{FixedRandom, Story};
-use crate::{Content, InviteLink, InviteSecret, KeyPair, Seed, VectorPart, open, seal, seal_name};
+use crate::testing::{FixedRandom, Sequel, Story};
+use crate::{
+    Content, InviteLink, InviteSecret, KeyPair, RecoveryPhrase, Seed, VectorPart, open, seal,
+    seal_name,
+};
 
 fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
@@ -45,14 +48,22 @@ fn keys() -> Value {
             &KeyPair::of_invite(&Seed::from_bytes(seed)),
             seed
         ),
+        of(
+            Domain::RecoveryKeys.prefix(),
+            &KeyPair::of_recovery(&Seed::from_bytes(seed)),
+            seed
+        ),
     ])
 }
 
-fn member_log(story: &Story) -> Value {
-    let records = story
+/// A log with a record of every kind but `relays`.
+fn member_log() -> Value {
+    let mut sequel = Sequel::tell();
+    sequel.erase();
+    let records = sequel
         .records
         .iter()
-        .zip(&story.signers)
+        .zip(&sequel.signers)
         .map(|(record, signer)| {
             let (payload, signature) = record.bytes().split_last_chunk::<64>().unwrap();
             json!({
@@ -62,7 +73,34 @@ fn member_log(story: &Story) -> Value {
                 "hash": record.hash().to_string(),
             })
         });
-    json!({ "journal": story.log.journal().to_string(), "records": records.collect::<Vec<_>>() })
+    json!({ "journal": sequel.log.journal().to_string(), "records": records.collect::<Vec<_>>() })
+}
+
+/// Each epoch's key as it is encrypted under the next, in the records of [`member_log`].
+fn key_wraps() -> Value {
+    let sequel = Sequel::tell();
+    let wraps = sequel.keys.windows(2).map(|pair| {
+        let [previous, next] = pair else { panic!() };
+        json!({
+            "epoch": next.number(),
+            "key": hex(next.bytes()),
+            "previous_key": hex(previous.bytes()),
+            "previous_commitment": previous.commitment().to_string(),
+            "wrapped": hex(sequel.log.wrapped_key(next.number()).unwrap()),
+        })
+    });
+    wraps.collect()
+}
+
+fn recovery() -> Value {
+    let phrase = RecoveryPhrase::random(&mut FixedRandom::new("recovery"));
+    let pair = phrase.key_pair();
+    json!({
+        "phrase": phrase.reveal().as_str(),
+        "signing_key": pair.signing_key().to_string(),
+        "kem_key": pair.kem_key().to_string(),
+        "key_id": pair.key_id().to_string(),
+    })
 }
 
 fn epoch(story: &Story) -> Value {
@@ -193,8 +231,10 @@ fn golden_vectors_are_what_this_version_makes() {
     let story = Story::tell();
     let mut made = json!({
         "keys": keys(),
-        "member_log": member_log(&story),
+        "member_log": member_log(),
         "epoch": epoch(&story),
+        "key_wrap": key_wraps(),
+        "recovery": recovery(),
         "name": name(&story),
         "envelope": envelope(&story),
         "request": request(&story),

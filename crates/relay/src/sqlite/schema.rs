@@ -12,6 +12,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// How long a connection waits for another process (an `ebb-relay token new` beside a server, say).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long emptying the write-ahead log waits for readers; it is tried again later.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 32;
 
@@ -122,6 +124,7 @@ pub(super) fn empty_log(path: &Path) -> rusqlite::Result<bool> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
+    connection.busy_timeout(EMPTY_TIMEOUT)?;
     let busy: i64 =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(busy == 0)

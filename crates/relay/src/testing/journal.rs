@@ -176,6 +176,18 @@ impl Journal {
         (self.next(by, &Body::Invite(body)), blob)
     }
 
+    /// Returns the record by which `by` invites a reading device of its own person (or of the owner's, if it has none).
+    pub(crate) fn invite_own(&self, by: &Keys, invite: &Keys) -> (SignedRecord, Bytes) {
+        let blob = sealed(self.log.epoch().number, invite);
+        let device = self.log.devices().get(&by.key_id());
+        let body = Invite {
+            person: device.map_or(PersonId([1; 16]), |device| device.person),
+            name: None,
+            ..invite.invitation(Role::Reader, NOW + 3_600, Some(BlobHash::of(&blob.0)))
+        };
+        (self.next(by, &Body::Invite(body)), blob)
+    }
+
     /// Returns the record by which `by` invites one more person, whose device will wait for an approval.
     pub(crate) fn invite_to_wait(&self, by: &Keys, invite: &Keys) -> SignedRecord {
         let body = invite.invitation(Role::Contributor, NOW + 3_600, None);

@@ -185,6 +185,7 @@ impl Relay {
             detail: "no".to_owned(),
             limit: None,
             time: None,
+            record: None,
         }
     }
 

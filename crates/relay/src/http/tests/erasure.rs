@@ -2,13 +2,14 @@
 
 use axum::http::Method;
 use data_encoding::HEXLOWER;
+use http_body_util::BodyExt;
 use protocol::api::{Appended, JOURNALS, LogAppend, LogPage, ProblemKind};
 use protocol::cbor::{self, Bytes};
 use protocol::record::SignedRecord;
 
 use crate::service::Limits;
 use crate::storage::Storage;
-use crate::testing::{Answered, Bench, Journal, Keys, NOW};
+use crate::testing::{Answered, Bench, Journal, Keys, NOW, ORIGIN};
 
 /// A journal with a second device and envelopes, and the message that erases it.
 async fn full(bench: &Bench, owner: &Keys) -> (Journal, Keys, LogAppend) {
@@ -197,4 +198,45 @@ async fn no_byte_of_an_erased_journal_stays_in_the_files() {
     assert!(holds(&bench, &bytes) && holds(&bench, &author));
     let request = cbor::encode(&journal.create());
     assert!(!holds(&bench, &request[..200]));
+}
+
+#[tokio::test]
+async fn what_a_reader_keeps_alive_is_overwritten_by_the_next_sweep() {
+    let bench = Bench::new().await;
+    let owner = Keys::of(1);
+    let mut journal = bench.journal(&owner).await;
+    let mut chain = journal.chain(&owner);
+    let envelope = chain.seal(300);
+    let append = chain.append(vec![envelope.clone()]);
+    let path = journal.path("envelopes");
+    let _: Appended = bench.post(&owner, &path, &append).await.message();
+    let reader = rusqlite::Connection::open(bench.folder.path().join("relay.sqlite3")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let count = "SELECT count(*) FROM envelopes";
+    let seen: i64 = reader.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(seen, 1);
+    let record = journal.erase(&owner);
+    bench.tell(&mut journal, &owner, record, Vec::new()).await;
+    let trace = &envelope.0[envelope.0.len() - 48..];
+    assert!(holds(&bench, trace), "the reader still sees it");
+    drop(reader);
+    bench.store.sweep(NOW).await.unwrap();
+    assert!(!holds(&bench, trace));
+}
+
+#[tokio::test]
+async fn event_streams_end_with_the_journal() {
+    let bench = Bench::new().await;
+    let owner = Keys::of(1);
+    let (journal, device, erase) = full(&bench, &owner).await;
+    let path = journal.path("events");
+    let request = ("GET", &*path, b"".as_slice());
+    let proof = bench.sign(&device, request, ORIGIN, NOW);
+    let mut events = bench.respond(request, Some(&proof), None).await.into_body();
+    assert!(events.frame().await.is_some());
+    let _: LogPage = bench
+        .post(&owner, &journal.path("log"), &erase)
+        .await
+        .message();
+    assert!(events.frame().await.is_none());
 }

@@ -28,7 +28,7 @@ const REMOVED: &str = "not-a-member";
 const USED: &str = "invite-used";
 
 /// What each asker is answered.
-const TABLE: [(&str, [&str; 8]); 16] = [
+const TABLE: [(&str, [&str; 8]); 17] = [
     (
         "read log",
         [DONE, DONE, DONE, DONE, DONE, DONE, USED, FORBIDDEN],
@@ -72,6 +72,10 @@ const TABLE: [(&str, [&str; 8]); 16] = [
     ),
     ("append genesis", MEMBERS_NEVER),
     ("append invite of a new person", OWNERS),
+    (
+        "append invite of an own device",
+        [DONE, DONE, DONE, FORBIDDEN, REMOVED, RULES, USED, FORBIDDEN],
+    ),
     ("append withdrawal of an invite", OWNERS),
     (
         "append join",
@@ -155,6 +159,7 @@ impl Scene {
             "append invite of a new person" => {
                 one(journal.invite_as(by, &Keys::of(60), Role::Reader))
             }
+            "append invite of an own device" => one(journal.invite_own(by, &Keys::of(62))),
             "append withdrawal of an invite" => by_body(&Body::WithdrawInvite(WithdrawInvite {
                 invite: open.key_id(),
             })),
