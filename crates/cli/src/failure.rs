@@ -101,13 +101,15 @@ impl From<OpenError> for CommandError {
         let named = |kind| from(kind, family, &error);
         match &error {
             OpenError::NoJournal => named("no-journal").hint("ebb init").hint("ebb join LINK"),
-            OpenError::Unknown(_) => named("unknown-journal").hint("ebb status"),
-            OpenError::Several(labels) => labels
+            OpenError::Unknown(_) => named("unknown-journal").hint("ebb journals"),
+            OpenError::Several(journals) => journals
                 .iter()
-                .fold(named("several-journals"), |error, label| {
-                    error.hint(format!("ebb -j {label}"))
-                }),
+                .fold(named("several-journals"), |error, journal| {
+                    error.hint(format!("ebb -j {}", journal.label))
+                })
+                .hint("ebb journals default NAME    (the one meant from then on)"),
             OpenError::Io { .. } => named("unreadable"),
+            OpenError::Write { .. } => named("unwritable"),
             OpenError::Secret { .. } => mend(named("damaged-secret")),
             OpenError::Replica(_) if family == Family::Damaged => mend(named("damaged-replica")),
             OpenError::Replica(_) => named("replica-unusable"),

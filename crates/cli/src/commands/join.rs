@@ -85,12 +85,13 @@ pub(super) fn join(join: &arguments::Join, session: &Session) -> Outcome<Box<dyn
         log_length,
         words,
         sync,
+        ..
     } = joined;
     let device = journal.status()?.device;
     Ok(Box::new(Arrived {
         journal: journal.id().to_string(),
         person,
-        role: role.to_string(),
+        role: role.map(|role| role.to_string()).unwrap_or_default(),
         device,
         log_length,
         log_words: words,
