@@ -5,6 +5,7 @@
 
 mod kinds;
 mod line;
+mod sharing;
 mod wrong;
 
 use std::ffi::OsString;
@@ -13,6 +14,10 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 pub(crate) use kinds::{EDIT, Typed, example};
 pub(crate) use line::is_json_asked;
+pub(crate) use sharing::{
+    Held, HeldCommand, Invites, InvitesCommand, Journals, JournalsCommand, Members, MembersCommand,
+    Recover, Recovery, Remove, RoleName, SetRole, Share,
+};
 
 use crate::error::{CommandError, Outcome};
 use crate::output::{Colour, Form};
@@ -53,7 +58,7 @@ pub(crate) struct Global {
         hide_default_value = true
     )]
     pub(crate) color: Colour,
-    /// Which journal, where there are several: its name, or the start of its id.
+    /// Which journal, where there are several: whose it is, its name, or the start of its id.
     #[arg(short = 'j', long, global = true, value_name = "NAME")]
     pub(crate) journal: Option<String>,
 }
@@ -88,9 +93,43 @@ pub(crate) enum Command {
     /// Join a journal by a link.
     #[command(after_help = "Examples:\n  ebb join LINK --name phone\n  ebb join - < link.txt")]
     Join(Join),
-    /// Show who reads and writes this journal.
-    Members,
-    /// Add, list or remove relays.
+    /// Make a link that lets another person in.
+    #[command(
+        after_help = "Examples:\n  ebb share --name Sam --role contributor\n  ebb share --name \"Dr Weber\" --role reader --expires 2d --approve"
+    )]
+    Share(Share),
+    /// Show who reads and writes this journal, or let in a device that waits.
+    #[command(after_help = "Examples:\n  ebb members\n  ebb members approve Sam")]
+    Members(Members),
+    /// Show the links that still let someone in, or withdraw one.
+    #[command(after_help = "Examples:\n  ebb invites\n  ebb invites withdraw 3f2a")]
+    Invites(Invites),
+    /// Change what a person may do.
+    #[command(after_help = "Example:\n  ebb role Sam reader")]
+    Role(SetRole),
+    /// Remove a person or a device, and give those who stay a new key.
+    #[command(
+        alias = "revoke",
+        after_help = "What was theirs before stays readable to them; nothing written later is.\n\nExamples:\n  ebb remove Sam\n  ebb remove \"Ana, old phone\""
+    )]
+    Remove(Remove),
+    /// Show what was received and is not in the journal, or keep it.
+    #[command(after_help = "Examples:\n  ebb held\n  ebb held keep 3f2a")]
+    Held(Held),
+    /// Make a recovery phrase.
+    #[command(subcommand)]
+    Recovery(Recovery),
+    /// Come back with a recovery phrase, on a new machine.
+    #[command(
+        after_help = "Examples:\n  ebb recover --relay https://relay.example\n  ebb recover --relay https://relay.example --phrase-file phrase.txt"
+    )]
+    Recover(Recover),
+    /// Show the journals on this device; choose, leave or erase one.
+    #[command(
+        after_help = "Examples:\n  ebb journals\n  ebb journals default Ana\n  ebb -j Ana journals leave"
+    )]
+    Journals(Journals),
+    /// Add, list or remove relays, or choose the home relay.
     #[command(subcommand)]
     Relay(Relay),
     /// Send what is new, and receive what others wrote.
@@ -222,6 +261,11 @@ pub(crate) enum Relay {
     List,
     /// Stop using a relay.
     Remove {
+        /// The relay's address.
+        url: String,
+    },
+    /// Make a listed relay the home, where people are let in and removed.
+    Home {
         /// The relay's address.
         url: String,
     },

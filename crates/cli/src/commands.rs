@@ -2,20 +2,28 @@
 //!
 //! One file per group. Every command returns an [`Answer`] or a [`CommandError`]; only `sync --watch` prints as it goes.
 
+mod done;
 mod entries;
+mod held;
+mod invites;
 mod join;
+mod journals;
+mod link;
 mod log;
 mod mend;
 mod people;
 mod plain;
+mod recover;
+mod recovery;
 mod relay;
+mod remove;
 mod session;
 mod start;
 mod status;
 mod sync;
 mod today;
 
-use crate::arguments::{Command, Device, Line, Request};
+use crate::arguments::{Command, Device, Line, Recovery, Request};
 use crate::error::{CommandError, Exit, Outcome};
 use crate::output::{self, Answer, Terminal};
 
@@ -56,10 +64,18 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Delete(id) => mend::delete(&id.id, session),
         Command::Restore(id) => mend::restore(&id.id, session),
         Command::Device(Device::Add { name, expires }) => {
-            people::add_device(name.as_deref(), expires.as_deref(), session)
+            link::add_device(name.as_deref(), expires.as_deref(), session)
         }
+        Command::Share(share) => link::share(&share, session),
         Command::Join(join) => join::join(&join, session),
-        Command::Members => people::members(session),
+        Command::Members(members) => people::members(&members, session),
+        Command::Invites(invites) => invites::invites(&invites, session),
+        Command::Role(change) => remove::role(&change, session),
+        Command::Remove(target) => remove::remove(&target, session),
+        Command::Held(held) => held::held(&held, session),
+        Command::Recovery(Recovery::Phrase) => recovery::phrase(session),
+        Command::Recover(request) => recover::recover(&request, session),
+        Command::Journals(journals) => journals::journals(&journals, session),
         Command::Relay(command) => relay::relay(&command, session),
         Command::Sync(_) => sync::sync(session),
         Command::Status => status::status(session),

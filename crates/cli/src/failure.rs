@@ -5,11 +5,14 @@
 use std::error::Error;
 
 use client::genesis::InitError;
+use client::held::HeldError;
+use client::invite::Role;
 use client::join::JoinError;
 use client::member::MemberError;
 use client::query::{LookupError, ReadError};
+use client::status::{About, Standing};
 use client::sync::SyncError;
-use client::{Family, OpenError, RecordError, RelayError};
+use client::{Family, Journal, OpenError, RecordError, RelayError};
 use jiff::Zoned;
 use journal::validate::Invalid;
 
@@ -110,13 +113,15 @@ impl From<OpenError> for CommandError {
         let named = |kind| from(kind, family, &error);
         match &error {
             OpenError::NoJournal => named("no-journal").hint("ebb init").hint("ebb join LINK"),
-            OpenError::Unknown(_) => named("unknown-journal").hint("ebb status"),
-            OpenError::Several(labels) => labels
+            OpenError::Unknown(_) => named("unknown-journal").hint("ebb journals"),
+            OpenError::Several(journals) => journals
                 .iter()
-                .fold(named("several-journals"), |error, label| {
-                    error.hint(format!("ebb -j {label}"))
-                }),
+                .fold(named("several-journals"), |error, journal| {
+                    error.hint(format!("ebb -j {}", journal.label))
+                })
+                .hint("ebb journals default NAME    (the one meant from then on)"),
             OpenError::Io { .. } => named("unreadable"),
+            OpenError::Write { .. } => named("unwritable"),
             OpenError::Secret { .. } => mend(named("damaged-secret")),
             OpenError::Replica(_) if family == Family::Damaged => mend(named("damaged-replica")),
             OpenError::Replica(_) => named("replica-unusable"),
@@ -156,15 +161,18 @@ pub(crate) fn lookup(error: LookupError, now: &Zoned) -> CommandError {
 }
 
 /// Puts a failure to record or change an entry of `kind` into words.
-pub(crate) fn record(error: RecordError, kind: &str, now: &Zoned) -> CommandError {
+pub(crate) fn record(
+    error: RecordError,
+    kind: &str,
+    now: &Zoned,
+    journal: &Journal,
+) -> CommandError {
     let family = error.family();
     let named = |kind, error: &RecordError| from(kind, family, error);
     match error {
         RecordError::Invalid(error) => invalid(&error, kind),
         RecordError::Lookup(error) => lookup(error, now),
-        RecordError::ReadOnly => named("read-only", &error)
-            .remark("nothing was recorded")
-            .hint("ebb members"),
+        RecordError::ReadOnly => read_only(journal.about().ok(), &owners(journal)),
         RecordError::Clock => named("clock", &error)
             .remark("nothing was recorded")
             .hint("date"),
@@ -173,6 +181,78 @@ pub(crate) fn record(error: RecordError, kind: &str, now: &Zoned) -> CommandErro
             mend(named("damaged-replica", &error).remark("nothing was recorded"))
         }
         _ => named("not-recorded", &error).remark("nothing was recorded"),
+    }
+}
+
+/// Returns the names of the journal's owners.
+fn owners(journal: &Journal) -> Vec<String> {
+    let people = journal.members().unwrap_or_default().into_iter();
+    let owners = people.filter(|person| person.role == Some(Role::Owner));
+    owners.map(|person| person.name).collect()
+}
+
+/// Says why this device may not write, and who can change that.
+fn read_only(about: Option<About>, owners: &[String]) -> CommandError {
+    let made = |kind, message| {
+        CommandError::new(kind, Exit::NotPermitted, message).remark("nothing was recorded")
+    };
+    match about {
+        Some(about) if about.standing == Standing::Removed => made(
+            "removed",
+            "this device was removed from the journal; what is on it can still be read",
+        )
+        .hint("ebb list"),
+        Some(about) if about.standing == Standing::Waiting => {
+            made("waiting", "this device waits for an owner to approve it").hint(format!(
+                "ebb members approve {}    (an owner, on a device that is in)",
+                about.fingerprint
+            ))
+        }
+        about => {
+            let error = made(
+                "read-only",
+                "this device may read this journal, not write in it",
+            );
+            let name = about.map_or_else(|| "NAME".to_owned(), |about| about.person);
+            match owners {
+                [] => error.hint("ebb members"),
+                owners => error.hint(format!(
+                    "ask {}, who can type: ebb role {} contributor",
+                    owners.join(" or "),
+                    quoted(&name)
+                )),
+            }
+        }
+    }
+}
+
+/// Puts a name of several words in quotes, as a shell wants it.
+fn quoted(name: &str) -> String {
+    if name.contains(char::is_whitespace) {
+        format!("\"{name}\"")
+    } else {
+        name.to_owned()
+    }
+}
+
+impl From<HeldError> for CommandError {
+    fn from(error: HeldError) -> Self {
+        let family = error.family();
+        let named = |kind, error: &HeldError| from(kind, family, error);
+        match error {
+            HeldError::NoSuch(_) => named("unknown-id", &error).hint("ebb held"),
+            HeldError::Closed(..) => named("not-opened", &error).safe().hint("ebb sync"),
+            HeldError::ReadOnly => named("read-only", &error)
+                .remark("nothing was recorded")
+                .hint("ebb members    (shows who may write)"),
+            HeldError::Again(_) => named("not-recorded", &error).remark("nothing was recorded"),
+            HeldError::Secret(error) => error.into(),
+            HeldError::Damaged(_) => mend(named("damaged-replica", &error)),
+            HeldError::Store(_) if family == Family::Damaged => {
+                mend(named("damaged-replica", &error))
+            }
+            HeldError::Store(_) => named("replica-unusable", &error),
+        }
     }
 }
 
@@ -212,11 +292,17 @@ impl From<SyncError> for CommandError {
             SyncError::NoRelay => named("no-relay", &error)
                 .safe()
                 .hint("ebb relay add URL --token-file FILE"),
-            SyncError::Erased => named("erased", &error).hint("ebb list"),
+            SyncError::Erased => named("erased", &error)
+                .safe()
+                .hint("ebb list")
+                .hint("ebb journals leave    (takes it off this device)"),
             SyncError::Waiting => named("waiting", &error)
                 .safe()
                 .hint("ebb members approve NAME    (an owner, on a device that is in)"),
-            SyncError::Removed => named("removed", &error).safe().hint("ebb list"),
+            SyncError::Removed => named("removed", &error)
+                .safe()
+                .hint("ebb list    (all that is on this device)")
+                .hint("ask an owner for a new link, if it was a mistake: ebb share"),
             SyncError::Running => named("sync-running", &error).safe().hint("ebb status"),
             SyncError::Relay(error) => Self::from(error).safe().hint("ebb sync"),
             SyncError::Session { ref fault, .. } => {

@@ -4,6 +4,7 @@
 //! replica: a copied replica or a bundle carries no key. A folder appears under its final name only when it is complete,
 //! by one rename.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,17 @@ pub struct JournalSummary {
     pub label: String,
     /// The folder.
     pub path: PathBuf,
+    /// Whose journal it is: the person who started it, where that was looked up and could be read.
+    pub patient: Option<String>,
+}
+
+impl fmt::Display for JournalSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.patient {
+            Some(patient) => write!(f, "{} ({patient})", self.label),
+            None => f.write_str(&self.label),
+        }
+    }
 }
 
 /// Why a journal cannot be opened.
@@ -44,12 +56,21 @@ pub enum OpenError {
     /// None has this name.
     #[error("there is no journal `{0}` on this device")]
     Unknown(String),
-    /// There are several, and none was named.
-    #[error("there are several journals on this device: {}", .0.join(", "))]
-    Several(Vec<String>),
+    /// There are several that may be meant.
+    #[error("several journals on this device may be meant: {}", listed(.0))]
+    Several(Vec<JournalSummary>),
     /// A folder or file cannot be read.
     #[error("{} cannot be read", .path.display())]
     Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or folder cannot be written or moved.
+    #[error("{} cannot be written", .path.display())]
+    Write {
         /// The path.
         path: PathBuf,
         /// Why.
@@ -74,9 +95,11 @@ impl OpenError {
     /// Returns the family of the failure.
     pub fn family(&self) -> Family {
         match self {
-            Self::NoJournal | Self::Unknown(_) | Self::Several(_) | Self::Io { .. } => {
-                Family::CouldNot
-            }
+            Self::NoJournal
+            | Self::Unknown(_)
+            | Self::Several(_)
+            | Self::Io { .. }
+            | Self::Write { .. } => Family::CouldNot,
             Self::Secret { .. } | Self::Damaged(_) => Family::Damaged,
             Self::Replica(error) => crate::journal::replica_family(error),
         }
@@ -124,6 +147,7 @@ impl Home {
                 journals.push(JournalSummary {
                     label,
                     path: entry.path(),
+                    patient: None,
                 });
             }
         }
@@ -131,27 +155,123 @@ impl Home {
         Ok(journals)
     }
 
-    /// Opens a journal: the one named (by its name or the start of its id), or the only one.
+    /// Opens a journal: the one named (by its name, the name of its patient, or the start of its id); without a name the
+    /// only one, or the one chosen by [`Home::choose`].
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(&self, name: Option<&str>) -> Result<Journal, OpenError> {
-        let mut journals = self.journals()?;
-        if let Some(name) = name {
-            let label = name.get(..16).unwrap_or(name);
-            journals.retain(|journal| !name.is_empty() && journal.label.starts_with(label));
-            if journals.is_empty() {
-                return Err(OpenError::Unknown(name.to_owned()));
+        let all = self.journals()?;
+        let meant = match name {
+            Some(name) => named(all, name),
+            None if all.len() > 1 => {
+                let chosen = self.chosen()?;
+                let fits = all.iter().find(|one| Some(&one.label) == chosen.as_ref());
+                fits.cloned().map_or(all, |one| vec![one])
             }
-        }
-        match journals.as_slice() {
-            [] => Err(OpenError::NoJournal),
-            [journal] => Journal::open(&journal.path),
+            None => all,
+        };
+        match (meant.as_slice(), name) {
+            ([journal], _) => Journal::open(&journal.path),
+            ([], Some(name)) => Err(OpenError::Unknown(name.to_owned())),
+            ([], None) => Err(OpenError::NoJournal),
             _ => Err(OpenError::Several(
-                journals.into_iter().map(|journal| journal.label).collect(),
+                meant.into_iter().map(with_patient).collect(),
             )),
         }
     }
+
+    /// Returns the label of the journal that is meant when none is named, if one was chosen.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] if the choice cannot be read.
+    pub fn chosen(&self) -> Result<Option<String>, OpenError> {
+        let path = self.chosen_path();
+        match fs::read_to_string(&path) {
+            Ok(label) => Ok(Some(label.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(OpenError::Io { path, source }),
+        }
+    }
+
+    /// Chooses the journal that is meant when none is named.
+    ///
+    /// # Errors
+    /// [`OpenError::Write`].
+    pub fn choose(&self, journal: &Journal) -> Result<(), OpenError> {
+        let path = self.chosen_path();
+        let temporary = path.with_extension("new");
+        // Written aside and renamed, so that no other process reads half of it.
+        let written = fs::write(&temporary, format!("{}\n", journal.label()))
+            .and_then(|()| fs::rename(&temporary, &path));
+        written.map_err(|source| OpenError::Write { path, source })
+    }
+
+    /// Takes a journal off this device: its folder, with the device's secret, is moved into `left/`, and nothing is
+    /// deleted. Returns where it is now.
+    ///
+    /// # Errors
+    /// [`OpenError::Write`]; the journal is where it was then.
+    pub fn leave(&self, journal: Journal) -> Result<PathBuf, OpenError> {
+        let (label, from) = (journal.label(), journal.dir.clone());
+        // Closed before its folder moves.
+        drop(journal);
+        let left = self.root.join("left");
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Write { path, source }
+        };
+        create_private_dir(&left).map_err(failed(&left))?;
+        let numbered = |number: u32| match number {
+            1 => left.join(&label),
+            _ => left.join(format!("{label}-{number}")),
+        };
+        let free = (1..).map(numbered).find(|path| !path.exists());
+        let to = free.unwrap_or_else(|| left.join(&label));
+        fs::rename(&from, &to).map_err(failed(&to))?;
+        sync_dir(&left).map_err(failed(&left))?;
+        Ok(to)
+    }
+
+    fn chosen_path(&self) -> PathBuf {
+        self.root.join("default-journal")
+    }
+}
+
+/// Returns the journals that a name may mean: the one of that very label, else those of a patient of that name, else those
+/// whose id begins so.
+fn named(all: Vec<JournalSummary>, name: &str) -> Vec<JournalSummary> {
+    let label = name.get(..16).unwrap_or(name).to_lowercase();
+    if let Some(one) = all.iter().find(|one| one.label == label) {
+        return vec![one.clone()];
+    }
+    let wanted = name.to_lowercase();
+    let all: Vec<_> = all.into_iter().map(with_patient).collect();
+    let patient = |one: &&JournalSummary| {
+        let patient = one.patient.as_ref();
+        patient.is_some_and(|patient| patient.to_lowercase() == wanted)
+    };
+    let of_patient: Vec<_> = all.iter().filter(patient).cloned().collect();
+    if !of_patient.is_empty() {
+        return of_patient;
+    }
+    let begins = |one: &JournalSummary| !label.is_empty() && one.label.starts_with(&label);
+    all.into_iter().filter(begins).collect()
+}
+
+/// Looks up whose journal it is; one that cannot be read stays without.
+fn with_patient(summary: JournalSummary) -> JournalSummary {
+    let about = Journal::open(&summary.path).ok();
+    let about = about.and_then(|journal| journal.about().ok());
+    JournalSummary {
+        patient: about.map(|about| about.patient),
+        ..summary
+    }
+}
+
+fn listed(journals: &[JournalSummary]) -> String {
+    let names: Vec<String> = journals.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 /// Returns the folder's name for a journal.

@@ -6,7 +6,7 @@ use protocol::id::{BlobHash, KeyId, PersonId};
 use protocol::limits;
 use protocol::log::MemberLog;
 use protocol::record::{Approve, Body, Invite, WithdrawInvite};
-use protocol::role::Role;
+pub use protocol::role::Role;
 use protocol::sign::Signer;
 use seal::{InviteLink, InviteSecret, Keyring, seal_name};
 

@@ -168,13 +168,22 @@ impl Journal {
     ) -> Result<String, MemberError> {
         let path = self.path();
         let stored = self.replica.read(|reader| load_log(reader, &path))?;
-        let home = stored
-            .log
-            .relays()
-            .first()
-            .cloned()
-            .ok_or(MemberError::NoRelay)?;
-        let mut relay = RelayClient::new(&home)?;
+        let home = stored.log.relays().first().cloned();
+        let home = home.ok_or(MemberError::NoRelay)?;
+        self.propose_at(&home, keys, make).await?;
+        Ok(home)
+    }
+
+    /// Makes a record against the newest log of one relay and appends it there. Anywhere but at the home relay this may
+    /// fork the log: only for when there is no home to ask.
+    pub(crate) async fn propose_at(
+        &mut self,
+        origin: &str,
+        keys: &KeyPair,
+        make: impl Fn(&StoredLog, &Keyring) -> Result<Proposal, MemberError>,
+    ) -> Result<(), MemberError> {
+        let path = self.path();
+        let mut relay = RelayClient::new(origin)?;
         for _ in 0..TRIES {
             let (stored, ring) = self.newest(&mut relay, keys).await?;
             let Proposal { body, blobs } = make(&stored, &ring)?;
@@ -198,7 +207,7 @@ impl Journal {
                 Ok(_) => {
                     self.replica
                         .write(|writer| store_records(writer, &[bytes], &blobs, &path, keys))?;
-                    return Ok(home);
+                    return Ok(());
                 }
                 Err(error) if error.problem() == Some(ProblemKind::StaleHead) => {}
                 Err(error) => return Err(error.into()),

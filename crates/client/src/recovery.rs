@@ -8,11 +8,13 @@ use std::path::Path;
 
 use protocol::api::{self, JournalList, LogAppend, LogPage, journal_path};
 use protocol::cbor::Bytes;
-use protocol::id::{BlobHash, JournalId};
+use protocol::id::BlobHash;
+pub use protocol::id::JournalId;
 use protocol::record::{Body, Invite, Relays, SignedRecord};
 use protocol::role::Role;
 use protocol::sign::Signer;
-use seal::{InviteLink, InviteSecret, KeyPair, RecoveryPhrase, Seed};
+pub use seal::{InvalidPhrase, RecoveryPhrase};
+use seal::{InviteLink, InviteSecret, KeyPair, Seed};
 
 use crate::bundle::{BundleSource, TransferError};
 use crate::error::Family;
@@ -33,6 +35,21 @@ const OPEN_SECONDS: u64 = 600;
 /// Draws a recovery phrase, which is worth nothing until [`Journal::enrol_phrase`] has made it a member.
 pub fn new_phrase() -> RecoveryPhrase {
     RecoveryPhrase::random(&mut os::random())
+}
+
+/// Draws a few different places of a phrase of `words` words, in order: those to ask for, to see that it was written down.
+pub fn places<const N: usize>(words: usize) -> [usize; N] {
+    assert!(N <= words, "more places than words");
+    let mut places: Vec<usize> = Vec::new();
+    while places.len() < N {
+        let drawn = u64::from_le_bytes(os::random_bytes()) % words as u64;
+        let drawn = usize::try_from(drawn).unwrap_or(0);
+        if !places.contains(&drawn) {
+            places.push(drawn);
+        }
+    }
+    places.sort_unstable();
+    std::array::from_fn(|place| places.get(place).copied().unwrap_or(0))
 }
 
 impl Journal {

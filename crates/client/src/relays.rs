@@ -1,16 +1,17 @@
 //! The relays of a journal: listing, adding, removing, and moving home.
 
-use protocol::api::{self, Create, EnrolmentToken, LogPage};
+use protocol::api::{self, Create, EnrolmentToken, LogPage, ProblemKind};
 use protocol::cbor::Bytes;
 use protocol::log::{MemberLog, is_origin};
 use protocol::record::{self, Body, SignedRecord};
-use seal::KeyPair;
+use seal::{KeyPair, Keyring};
 use store::relay::RelayState;
 
 use crate::journal::{Journal, StoredLog, load_log};
 use crate::member::{MemberError, Proposal};
 use crate::os;
-use crate::relay::RelayClient;
+use crate::progress::Silent;
+use crate::relay::{RelayClient, RelayError};
 use crate::sync::store_records;
 
 /// A relay of the journal.
@@ -20,6 +21,28 @@ pub struct ListedRelay {
     pub url: String,
     /// Whether it is the home relay, where membership changes.
     pub home: bool,
+}
+
+/// How the home of a journal was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The relay was the home relay already.
+    WasHome,
+    /// The old home relay has recorded it.
+    Moved,
+    /// The old home relay could not be reached: the new one has recorded it.
+    WithoutOld,
+}
+
+/// Tells whether nothing that can be asked is at a relay's address.
+fn is_away(error: &RelayError) -> bool {
+    matches!(
+        error,
+        RelayError::Unreachable { .. } | RelayError::Silent { .. } | RelayError::Garbage { .. }
+    ) || matches!(
+        error.problem(),
+        Some(ProblemKind::UnknownJournal | ProblemKind::NotFound)
+    )
 }
 
 impl Journal {
@@ -118,6 +141,43 @@ impl Journal {
         })
         .await?;
         Ok(self.replica.write(|writer| writer.remove_relay(origin))?)
+    }
+
+    /// Makes a listed relay the home relay, where membership changes. The record is appended at the present home; if that
+    /// cannot be reached, at the new one, after a sync with it. What was changed at the lost home and reached nobody is lost
+    /// then, and if that home comes back its log is a fork.
+    ///
+    /// # Errors
+    /// [`MemberError`]; nothing is changed then.
+    pub async fn move_home(&mut self, origin: &str) -> Result<Moved, MemberError> {
+        let keys = self.keys()?;
+        let listed = self.relays()?;
+        match listed.iter().find(|relay| relay.url == origin) {
+            None => return Err(MemberError::NotListed(origin.to_owned())),
+            Some(relay) if relay.home => return Ok(Moved::WasHome),
+            Some(_) => {}
+        }
+        let make = |stored: &StoredLog, _: &Keyring| {
+            let mut urls = stored.log.relays().to_vec();
+            if !urls.iter().any(|relay| relay == origin) {
+                return Err(MemberError::NotListed(origin.to_owned()));
+            }
+            urls.retain(|relay| relay != origin);
+            urls.insert(0, origin.to_owned());
+            Ok(Proposal {
+                body: Body::Relays(record::Relays { urls }),
+                blobs: Vec::new(),
+            })
+        };
+        match self.propose(&keys, make).await {
+            Err(MemberError::Relay(error)) if is_away(&error) => {
+                // It fails with the lost home, and brings the new one up to date all the same.
+                let _partly = self.sync(&Silent).await;
+                self.propose_at(origin, &keys, make).await?;
+                Ok(Moved::WithoutOld)
+            }
+            other => other.map(|_| Moved::Moved),
+        }
     }
 
     async fn create_on(

@@ -15,7 +15,7 @@ use protocol::vector::Vector;
 use seal::{EpochKey, Keyring, wrap_key};
 
 use crate::invite::{one_of, person_named};
-use crate::journal::{Journal, StoredLog};
+use crate::journal::{Journal, StoredLog, load_keys, load_log};
 use crate::member::{MemberError, Proposal, current_key};
 use crate::progress::Silent;
 use crate::sync::SyncError;
@@ -62,17 +62,26 @@ impl Journal {
         self.take_rights(|stored, ring, chains| {
             let log = &stored.log;
             let devices = leaving(log, &own, &target(log, ring, name)?, how)?;
-            let paper = |id: &KeyId| log.devices().get(id).is_some_and(|of| of.keys.paper);
-            let lasting = devices.iter().filter(|id| !paper(id));
-            result.replace(Removed {
-                devices: lasting.map(|id| people::full_name(log, ring, id)).collect(),
-                invites: log.invites_of(&devices).len(),
-                phrase: devices.iter().any(paper),
-            });
+            result.replace(described(log, ring, &devices));
             rekey(log, ring, &devices, chains)
         })
         .await?;
         Ok(result.into_inner())
+    }
+
+    /// Returns what a removal would do, as this device knows the journal; changes nothing.
+    ///
+    /// # Errors
+    /// [`MemberError`] if nobody or nothing is called so, or this device would remove itself.
+    pub fn would_remove(&self, name: &str, how: Removal) -> Result<Removed, MemberError> {
+        let (path, keys) = (self.path(), self.keys()?);
+        self.replica.read(|reader| {
+            let stored = load_log(reader, &path)?;
+            let ring = load_keys(reader, &stored, &keys)?;
+            let (log, own) = (&stored.log, &self.own.device);
+            let devices = leaving(log, own, &target(log, &ring, name)?, how)?;
+            Ok(described(log, &ring, &devices))
+        })
     }
 
     /// Starts a new epoch without removing anyone.
@@ -164,6 +173,17 @@ fn not_synced(error: SyncError) -> MemberError {
         SyncError::Relay(error) => MemberError::Relay(error),
         SyncError::NoRelay => MemberError::NoRelay,
         error => MemberError::Sync(Box::new(error)),
+    }
+}
+
+/// Says in names what leaves.
+fn described(log: &MemberLog, ring: &Keyring, devices: &BTreeSet<KeyId>) -> Removed {
+    let paper = |id: &KeyId| log.devices().get(id).is_some_and(|of| of.keys.paper);
+    let lasting = devices.iter().filter(|id| !paper(id));
+    Removed {
+        devices: lasting.map(|id| people::full_name(log, ring, id)).collect(),
+        invites: log.invites_of(devices).len(),
+        phrase: devices.iter().any(paper),
     }
 }
 

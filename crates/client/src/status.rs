@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use protocol::id::{KeyId, PersonId};
+use protocol::log::MemberLog;
 use protocol::role::Role;
 use store::member::MemberRow;
+use store::{Reader, StoreError};
 
-use crate::journal::{Journal, LoadError, load_log};
+use crate::journal::{DamagedReplica, Journal, LoadError, load_log};
 use crate::people;
 use crate::query::ReadError;
 use crate::sync::RECEIVED;
@@ -34,8 +36,48 @@ pub struct Device {
     pub joined_at: Option<Timestamp>,
     /// When something new was last received from it; for this device, when it last recorded something that was sealed.
     pub last_heard: Option<Timestamp>,
+    /// Whether it is in.
+    pub standing: Standing,
+    /// Whose invite it came by, as `person, device`; none for the first device.
+    pub invited_by: Option<String>,
+    /// Whether it is a recovery phrase on paper.
+    pub paper: bool,
     /// Whether it is this one.
     pub this: bool,
+}
+
+/// Whether a device is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is a member.
+    Member,
+    /// It has joined, and waits for an owner to approve it.
+    Waiting,
+    /// It was a member once.
+    Removed,
+}
+
+/// A journal on this device in a few words: whose it is, and what this device is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The journal's id.
+    pub journal: String,
+    /// The person who started it.
+    pub patient: String,
+    /// Whose device this is.
+    pub person: String,
+    /// Its name.
+    pub device: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// What it may do.
+    pub role: Option<Role>,
+    /// Whether it is in.
+    pub standing: Standing,
+    /// Whether an owner has erased the journal.
+    pub erased: bool,
+    /// Own changes that no relay has yet.
+    pub unsent: u64,
 }
 
 /// What this device knows of a relay.
@@ -64,8 +106,16 @@ pub struct Status {
     pub person: String,
     /// Its name.
     pub device: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
     /// What it may do.
     pub role: Option<Role>,
+    /// Whether it is in.
+    pub standing: Standing,
+    /// Whether an owner has erased the journal.
+    pub erased: bool,
+    /// Whether a recovery phrase is a member.
+    pub phrase: bool,
     /// Entries that stand.
     pub entries: u64,
     /// Own changes that no relay has yet.
@@ -124,17 +174,39 @@ impl Journal {
     }
 
     fn devices(&self) -> Result<Vec<(MemberRow, Device)>, ReadError> {
+        let path = self.path();
+        self.replica
+            .read(|reader| Ok(devices(reader, &load_log(reader, &path)?.log)?))
+    }
+
+    /// Returns what this journal is in a few words.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn about(&self) -> Result<About, ReadError> {
+        let path = self.path();
         self.replica.read(|reader| {
-            let own = reader.own()?.device;
-            reader
-                .members()?
-                .into_iter()
-                .map(|row| {
-                    let last_heard = reader.last_heard(&row.device)?;
-                    let device = device(&row, &own, last_heard);
-                    Ok((row, device))
-                })
-                .collect()
+            let log = load_log(reader, &path)?.log;
+            let devices = devices(reader, &log)?;
+            let first = |row: &MemberRow| {
+                let device = log.devices().get(&row.device);
+                device.is_some_and(|device| device.invite.is_none())
+            };
+            let first = devices.iter().find(|(row, _)| first(row));
+            let patient = first.map_or(people::UNNAMED, |(row, _)| row.person_name.as_str());
+            let this = devices.iter().find(|(_, device)| device.this);
+            let (row, device) = this.ok_or_else(|| DamagedReplica::Log { path: path.clone() })?;
+            Ok(About {
+                journal: self.own.journal.to_string(),
+                patient: patient.to_owned(),
+                person: row.person_name.clone(),
+                device: row.device_name.clone(),
+                fingerprint: device.fingerprint.clone(),
+                role: device.role,
+                standing: device.standing,
+                erased: log.is_erased(),
+                unsent: reader.unsent_count(None)?,
+            })
         })
     }
 
@@ -146,6 +218,7 @@ impl Journal {
         let path = self.path();
         let devices = self.devices()?;
         let this = devices.iter().find(|(_, device)| device.this).cloned();
+        let (row, device) = this.ok_or_else(|| DamagedReplica::Log { path: path.clone() })?;
         let mut status = self.replica.read(|reader| {
             let stored = load_log(reader, &path)?;
             let states = reader.relays()?;
@@ -163,9 +236,15 @@ impl Journal {
             });
             Ok::<_, LoadError>(Status {
                 journal: self.own.journal.to_string(),
-                person: String::new(),
-                device: String::new(),
-                role: None,
+                person: row.person_name,
+                device: row.device_name,
+                fingerprint: device.fingerprint,
+                role: device.role,
+                standing: device.standing,
+                erased: stored.log.is_erased(),
+                phrase: devices
+                    .iter()
+                    .any(|(row, device)| row.paper && device.role.is_some()),
                 entries: reader.entry_count(false)?,
                 unsent: reader.unsent_count(None)?,
                 received: reader
@@ -180,11 +259,6 @@ impl Journal {
                 warnings: Vec::new(),
             })
         })?;
-        if let Some((row, device)) = this {
-            status.person = row.person_name;
-            status.device = row.device_name;
-            status.role = device.role;
-        }
         status.devices = devices.into_iter().map(|(_, device)| device).collect();
         status.warnings = warnings(&status);
         Ok(status)
@@ -203,17 +277,40 @@ impl Journal {
     }
 }
 
-fn device(row: &MemberRow, own: &KeyId, last_heard: Option<i64>) -> Device {
-    Device {
-        name: row.device_name.clone(),
-        fingerprint: people::fingerprint(&row.device),
-        role: row.role,
-        joined_at: i64::try_from(row.joined)
-            .ok()
-            .and_then(|seconds| Timestamp::from_second(seconds).ok()),
-        last_heard: last_heard.and_then(instant),
-        this: row.device == *own,
-    }
+/// Reads the devices of all people, by when they joined.
+fn devices(reader: &Reader<'_>, log: &MemberLog) -> Result<Vec<(MemberRow, Device)>, StoreError> {
+    let own = reader.own()?.device;
+    let rows = reader.members()?;
+    let named = |id: &KeyId| {
+        let row = rows.iter().find(|row| row.device == *id);
+        row.map(|row| format!("{}, {}", row.person_name, row.device_name))
+    };
+    let inviter = |row: &MemberRow| {
+        let invite = log.devices().get(&row.device)?.invite?;
+        named(&log.invites().get(&invite)?.by)
+    };
+    let device = |row: &MemberRow| {
+        let waiting = log.devices().get(&row.device).map(|of| of.is_waiting());
+        Ok(Device {
+            name: row.device_name.clone(),
+            fingerprint: people::fingerprint(&row.device),
+            role: row.role,
+            joined_at: i64::try_from(row.joined)
+                .ok()
+                .and_then(|seconds| Timestamp::from_second(seconds).ok()),
+            last_heard: reader.last_heard(&row.device)?.and_then(instant),
+            standing: match (row.role, waiting) {
+                (Some(_), _) => Standing::Member,
+                (None, Some(true)) => Standing::Waiting,
+                (None, _) => Standing::Removed,
+            },
+            invited_by: inviter(row),
+            paper: row.paper,
+            this: row.device == own,
+        })
+    };
+    let devices = rows.iter().map(|row| Ok((row.clone(), device(row)?)));
+    devices.collect()
 }
 
 fn instant(ms: i64) -> Option<Timestamp> {
@@ -225,7 +322,7 @@ fn warnings(status: &Status) -> Vec<String> {
     let others = status
         .devices
         .iter()
-        .any(|device| !device.this && device.role.is_some());
+        .any(|device| !device.this && !device.paper && device.role.is_some());
     if status.relays.is_empty() && !others {
         warnings.push(
             "there is no second copy of this journal: no relay, and no other device".to_owned(),
@@ -240,9 +337,6 @@ fn warnings(status: &Status) -> Vec<String> {
         if let Some(error) = &relay.last_error {
             warnings.push(format!("the last sync with {} failed: {error}", relay.url));
         }
-    }
-    if status.held > 0 {
-        warnings.push(format!("{} envelopes are kept and not merged", status.held));
     }
     warnings
 }

@@ -45,7 +45,7 @@ pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> 
     }
     let view = journal
         .record(&draft)
-        .map_err(|error| failure::record(error, &draft.kind, &now))?;
+        .map_err(|error| failure::record(error, &draft.kind, &now, &journal))?;
     Ok(Box::new(Told {
         view,
         now,

@@ -58,7 +58,7 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
     }
     let view = journal
         .edit(id, &patch)
-        .map_err(|error| rehinted(failure::record(error, &kind, &now), id))?;
+        .map_err(|error| rehinted(failure::record(error, &kind, &now, &journal), id))?;
     Ok(Box::new(Told {
         view,
         now,
@@ -90,10 +90,10 @@ fn reference(at: &journal::time::At, now: &Zoned) -> Zoned {
 /// [`CommandError`] if the id names no one entry, or the journal cannot be written.
 pub(super) fn delete(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
     let now = session.now();
-    let view = session
-        .open()?
+    let mut journal = session.open()?;
+    let view = journal
         .delete(id)
-        .map_err(|error| failure::record(error, "", &now))?;
+        .map_err(|error| failure::record(error, "", &now, &journal))?;
     if session.terminal.form == Form::Human {
         let hint = format!("to bring it back: ebb restore {}", view.short_id);
         talk(Text::new().say(&hint).line(), &session.terminal);
@@ -111,10 +111,10 @@ pub(super) fn delete(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
 /// [`CommandError`] if the id names no one entry, or the journal cannot be written.
 pub(super) fn restore(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
     let now = session.now();
-    let view = session
-        .open()?
+    let mut journal = session.open()?;
+    let view = journal
         .restore(id)
-        .map_err(|error| failure::record(error, "", &now))?;
+        .map_err(|error| failure::record(error, "", &now, &journal))?;
     Ok(Box::new(Told {
         view,
         now,

@@ -1,14 +1,13 @@
-//! Who reads and writes the journal, and the link that lets one more device in.
+//! Who reads and writes the journal, and letting in a device that waits.
 
-use client::invite::Invited;
-use client::status::{Device, Person};
-use jiff::{SignedDuration, Span, Timestamp, Zoned};
-use qrcode::render::unicode::Dense1x2;
-use qrcode::{EcLevel, QrCode};
+use client::status::{Device, Person, Standing};
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::done::Done;
 use super::session::Session;
-use crate::error::{CommandError, Exit, Outcome};
+use crate::arguments::{Members, MembersCommand};
+use crate::error::Outcome;
 use crate::output::{Answer, Ink, Text, json_line, widths};
 
 /// A device, as it is shown.
@@ -18,10 +17,17 @@ pub(super) struct DeviceJson {
     fingerprint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
+    /// `member`, `waiting` or `removed`.
+    state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     joined_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    invited_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     last_heard: Option<String>,
+    /// Whether it is a recovery phrase on paper.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    paper: bool,
     this: bool,
 }
 
@@ -40,6 +46,9 @@ impl From<Device> for DeviceJson {
             name: device.name,
             fingerprint: device.fingerprint,
             role: device.role.map(|role| role.to_string()),
+            state: state(device.standing),
+            invited_by: device.invited_by,
+            paper: device.paper,
             joined_at: device.joined_at.map(rfc_3339),
             last_heard: device.last_heard.map(rfc_3339),
             this: device.this,
@@ -57,21 +66,63 @@ impl From<Person> for PersonJson {
     }
 }
 
+/// Names a standing.
+pub(super) fn state(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Member => "member",
+        Standing::Waiting => "waiting",
+        Standing::Removed => "removed",
+    }
+}
+
 impl DeviceJson {
     /// Returns the cells of its row in a table.
     pub(super) fn cells(&self) -> Vec<String> {
-        let role = self.role.as_deref().unwrap_or("removed");
-        let heard = match (self.this, &self.last_heard) {
-            (true, _) => "this device".to_owned(),
-            (false, Some(heard)) => format!("last heard {heard}"),
-            (false, None) => "not heard yet".to_owned(),
+        let heard = match (self.this, self.paper, &self.last_heard) {
+            (true, ..) => "this device".to_owned(),
+            (false, true, _) => "on paper".to_owned(),
+            (false, false, Some(heard)) => format!("last heard {heard}"),
+            (false, false, None) => "not heard yet".to_owned(),
         };
         vec![
             self.name.clone(),
-            role.to_owned(),
+            self.role.as_deref().unwrap_or(self.state).to_owned(),
             self.fingerprint.clone(),
             heard,
         ]
+    }
+
+    /// Returns the cells, and when and by whose invite it joined.
+    fn full_cells(&self) -> Vec<String> {
+        let mut cells = self.cells();
+        let joined = self.joined_at.as_ref();
+        let by = self.invited_by.as_ref();
+        cells.push(match (joined, by) {
+            (Some(at), Some(by)) => format!("joined {at}, invited on {by}"),
+            (Some(at), None) => format!("joined {at}"),
+            (None, _) => String::new(),
+        });
+        cells
+    }
+}
+
+impl PersonJson {
+    /// Returns the role, or in what state all of the person's devices are.
+    fn standing(&self) -> &str {
+        let waiting = |device: &&DeviceJson| device.state == "waiting";
+        let state = self.devices.iter().find(waiting).map(|device| device.state);
+        let role = self.role.as_deref();
+        role.or(state).unwrap_or("removed")
+    }
+
+    /// Says how to let in a device that waits.
+    fn waiting(&self) -> Option<String> {
+        let mut devices = self.devices.iter();
+        let device = devices.find(|device| device.state == "waiting")?;
+        Some(format!(
+            "{} waits. If {}'s device shows the fingerprint {}: ebb members approve {}",
+            self.name, self.name, device.fingerprint, device.fingerprint
+        ))
     }
 }
 
@@ -92,13 +143,16 @@ impl Answer for People {
         let mut text = Text::new();
         for person in &self.0 {
             text.ink(&person.name, Ink::Bold)
-                .say(&format!(
-                    "  {}",
-                    person.role.as_deref().unwrap_or("removed")
-                ))
+                .say(&format!("  {}", person.standing()))
                 .line();
-            let rows: Vec<Vec<String>> = person.devices.iter().map(DeviceJson::cells).collect();
-            table(&mut text, &rows);
+            let devices = person.devices.iter();
+            table(
+                &mut text,
+                &devices.map(DeviceJson::full_cells).collect::<Vec<_>>(),
+            );
+        }
+        for waiting in self.0.iter().filter_map(PersonJson::waiting) {
+            text.say(&waiting).line();
         }
         text
     }
@@ -109,13 +163,15 @@ impl Answer for People {
         for person in &self.0 {
             pairs.push(pair("", ""));
             pairs.push(pair("person", &person.name));
-            pairs.push(pair("role", person.role.as_deref().unwrap_or("removed")));
+            pairs.push(pair("role", person.standing()));
             pairs.extend(
                 person
                     .devices
                     .iter()
-                    .map(|device| pair("device", &device.cells().join(", "))),
+                    .map(|device| pair("device", &device.full_cells().join(", "))),
             );
+            let waiting = person.waiting();
+            pairs.extend(waiting.map(|waiting| pair("next", &waiting)));
         }
         pairs
     }
@@ -130,168 +186,69 @@ pub(super) fn table(text: &mut Text, rows: &[Vec<String>]) {
     }
 }
 
-/// Shows the people of the journal.
+/// Shows the people of the journal, or lets in a device that waits.
 ///
 /// # Errors
-/// [`CommandError`](crate::CommandError) if the journal cannot be read.
-pub(super) fn members(session: &Session) -> Outcome<Box<dyn Answer>> {
-    let people = session.open()?.members()?;
-    Ok(Box::new(People(
-        people.into_iter().map(PersonJson::from).collect(),
-    )))
-}
-
-/// A link that lets a device in.
-struct Link {
-    invited: Invited,
-    now: Zoned,
-    /// Whether to draw the code that a phone can read.
-    drawn: bool,
-}
-
-impl Answer for Link {
-    fn json(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            link: &'a str,
-            expires_at: String,
-            fingerprint: &'a str,
-        }
-        let Invited {
-            link,
-            expires_at,
-            fingerprint,
-        } = &self.invited;
-        json_line(
-            out,
-            &Document {
-                link,
-                expires_at: rfc_3339(*expires_at),
-                fingerprint,
-            },
-        )
-    }
-
-    fn human(&self) -> Text {
-        let mut text = Text::new();
-        text.raw_line(&self.invited.link);
-        if let Some(drawing) = self.drawn.then(|| drawing(&self.invited.link)).flatten() {
-            text.line().raw_line(&drawing).line();
-        }
-        text.say("On the other device: ebb join LINK").line();
-        text.say(&format!(
-            "It works once, until {}. Fingerprint {}.",
-            self.until(),
-            self.invited.fingerprint
-        ))
-        .line();
-        text.say("Whoever has this link can join and read everything: show it to nobody else.")
-            .line();
-        text
-    }
-
-    fn plain(&self) -> Vec<(String, String)> {
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        vec![
-            pair("link", &self.invited.link),
-            pair("works until", &self.until()),
-            pair("fingerprint", &self.invited.fingerprint),
-            pair("next", "on the other device: ebb join LINK"),
-        ]
-    }
-}
-
-impl Link {
-    fn until(&self) -> String {
-        let until = self
-            .invited
-            .expires_at
-            .to_zoned(self.now.time_zone().clone());
-        until.strftime("%a %-d %b %Y %H:%M").to_string()
-    }
-}
-
-/// Draws a text as a QR code for a terminal; nothing if it is too long for one.
-fn drawing(text: &str) -> Option<String> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    // Half blocks are drawn in the text's colour: on a dark terminal the light modules must be the drawn ones.
-    Some(
-        code.render::<Dense1x2>()
-            .dark_color(Dense1x2::Light)
-            .light_color(Dense1x2::Dark)
-            .build(),
-    )
-}
-
-/// Makes a link for one more device.
-///
-/// # Errors
-/// [`CommandError`](crate::CommandError) if the home relay cannot be reached, or the rules do not allow it.
-pub(super) fn add_device(
-    name: Option<&str>,
-    expires: Option<&str>,
-    session: &Session,
-) -> Outcome<Box<dyn Answer>> {
-    let expires = expires
-        .map(|span| open_for(span, &session.now()))
-        .transpose()?;
+/// [`CommandError`](crate::CommandError) if the journal cannot be read, or the device cannot be let in.
+pub(super) fn members(members: &Members, session: &Session) -> Outcome<Box<dyn Answer>> {
     let mut journal = session.open()?;
-    let invited = session.wait(journal.add_device(name, expires))??;
-    Ok(Box::new(Link {
-        invited,
-        now: session.now(),
-        drawn: session.terminal.drawing,
-    }))
-}
-
-/// Reads for how long a link works: `7d`, `12h`.
-fn open_for(text: &str, now: &Zoned) -> Outcome<SignedDuration> {
-    let ends = text
-        .parse::<Span>()
-        .and_then(|span| now.checked_add(span))
-        .map_err(|_| {
-            let message = format!("expires is {text}; it must be a span such as 12h or 7d");
-            CommandError::new("invalid-value", Exit::Usage, message).hint("--expires 7d")
-        })?;
-    Ok(now.duration_until(&ends))
+    match &members.command {
+        None => {
+            let people = journal.members()?;
+            let people = people.into_iter().map(PersonJson::from);
+            Ok(Box::new(People(people.collect())))
+        }
+        Some(MembersCommand::Approve { name }) => {
+            let approved = session.wait(journal.approve(name))??;
+            let document = serde_json::json!({ "approved": approved });
+            let done = Done::new(document).pair("approved", &approved);
+            Ok(done
+                .say(&format!("{approved}'s device is in."))
+                .next("On that device: ebb sync")
+                .answer())
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_code_is_drawn_of_half_blocks() {
-        let drawn = drawing("https://relay.example/#abc").unwrap();
-        assert!(drawn.chars().all(|c| " ▀▄█\n".contains(c)));
-        let lines: Vec<usize> = drawn.lines().map(|line| line.chars().count()).collect();
-        assert!(
-            lines.windows(2).all(|pair| pair[0] == pair[1]) && lines.len() > 12,
-            "{lines:?}"
-        );
-        assert_eq!(drawing(&"x".repeat(5000)), None);
+    fn device(name: &str, standing: Standing, by: Option<&str>) -> Device {
+        Device {
+            name: name.to_owned(),
+            fingerprint: "12ab-34cd-56ef".to_owned(),
+            role: (standing == Standing::Member).then_some(client::invite::Role::Reader),
+            joined_at: Some("2026-11-20T08:00:00Z".parse().unwrap()),
+            last_heard: None,
+            standing,
+            invited_by: by.map(str::to_owned),
+            paper: false,
+            this: by.is_none(),
+        }
+    }
+
+    fn person(name: &str, devices: Vec<Device>) -> PersonJson {
+        let role = devices.iter().filter_map(|device| device.role).max();
+        Person {
+            name: name.to_owned(),
+            role,
+            devices,
+        }
+        .into()
     }
 
     #[test]
-    fn a_link_is_shown_with_its_end_and_never_drawn_for_a_pipe() {
-        let invited = Invited {
-            link: "https://relay.example/j#s".to_owned(),
-            expires_at: "2026-11-29T11:40:00Z".parse().unwrap(),
-            fingerprint: "12ab-34cd-56ef".to_owned(),
-        };
-        let link = Link {
-            invited,
-            now: "2026-11-22T12:00[Europe/Berlin]".parse().unwrap(),
-            drawn: false,
-        };
-        insta::assert_snapshot!(link.human().rendered(false), @r"
-        https://relay.example/j#s
-        On the other device: ebb join LINK
-        It works once, until Sun 29 Nov 2026 12:40. Fingerprint 12ab-34cd-56ef.
-        Whoever has this link can join and read everything: show it to nobody else.
-        ");
+    fn people_are_shown_with_how_they_came_and_who_waits() {
+        let by = Some("Ana, laptop");
+        let people = People(vec![
+            person("Ana", vec![device("laptop", Standing::Member, None)]),
+            person("Sam", vec![device("phone", Standing::Waiting, by)]),
+            person("Kim", vec![device("tablet", Standing::Removed, by)]),
+        ]);
+        insta::assert_snapshot!(people.human().rendered(false), @"");
         let mut json = Vec::new();
-        link.json(&mut json).unwrap();
-        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"{"link":"https://relay.example/j#s","expires_at":"2026-11-29T11:40:00Z","fingerprint":"12ab-34cd-56ef"}"#);
+        people.json(&mut json).unwrap();
+        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @"");
     }
 }

@@ -1,12 +1,13 @@
-//! The relays of the journal: adding, listing, removing.
+//! The relays of the journal: adding, listing, removing, and choosing the home.
 
-use client::relays::ListedRelay;
+use client::relays::{ListedRelay, Moved};
+use client::{Journal, Silent};
 use serde::Serialize;
 
 use super::session::Session;
 use crate::arguments::Relay;
 use crate::error::{CommandError, Exit, Outcome};
-use crate::output::{Answer, Text, json_line};
+use crate::output::{Answer, Text, json_line, warn};
 
 /// A relay, as it is shown.
 #[derive(Serialize)]
@@ -36,7 +37,11 @@ impl Answer for Relays {
     fn human(&self) -> Text {
         let mut text = Text::new();
         if let Some((what, url)) = &self.done {
-            text.say(&format!("{url} {what}.")).line();
+            let done = match *what {
+                "home" => format!("{url} is the home relay now."),
+                what => format!("{url} {what}."),
+            };
+            text.say(&done).line();
             if *what == "added" {
                 text.say("To send what is here: ebb sync").line();
             }
@@ -99,9 +104,31 @@ pub(super) fn relay(command: &Relay, session: &Session) -> Outcome<Box<dyn Answe
             session.wait(journal.remove_relay(&url))??;
             Some(("removed", url))
         }
+        Relay::Home { url } => {
+            let url = address(url, "ebb relay home")?;
+            let moved = session.wait(journal.move_home(&url))??;
+            settle(&mut journal, moved, session)?;
+            Some(("home", url))
+        }
     };
     let relays = journal.relays()?.into_iter().map(RelayJson::from).collect();
     Ok(Box::new(Relays { relays, done }))
+}
+
+/// Brings the other relays up to date after the home was moved, and warns of what may be lost.
+fn settle(journal: &mut Journal, moved: Moved, session: &Session) -> Outcome<()> {
+    if moved == Moved::WithoutOld {
+        let lost = "the old home relay could not be asked: whom it let in or removed since this device's last sync with it is not known here. Take it off the list, or its member log stays behind: ebb relay remove URL";
+        warn(lost, &session.terminal);
+    }
+    if moved != Moved::WasHome
+        && let Err(error) = session.wait(journal.sync(&Silent))?
+    {
+        let message = CommandError::from(error).message;
+        let later = format!("the sync with every relay is left to the next ebb sync: {message}");
+        warn(&later, &session.terminal);
+    }
+    Ok(())
 }
 
 /// Brings a relay's address into its one form: scheme and host in lower case, no closing slash, no default port. `command`

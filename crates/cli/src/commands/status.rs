@@ -1,9 +1,11 @@
 //! The state of this device: what no relay has yet, relays, devices, and what needs care.
 
-use client::status::{RelayStatus, Status};
+use client::invite::Role;
+use client::status::{RelayStatus, Standing, Status};
 use serde::Serialize;
 
-use super::people::{DeviceJson, rfc_3339, table};
+use super::join::approve;
+use super::people::{DeviceJson, rfc_3339, state, table};
 use super::session::Session;
 use super::start::short;
 use crate::error::Outcome;
@@ -17,6 +19,9 @@ struct State {
     device: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
+    fingerprint: String,
+    /// `member`, `waiting`, `removed`, or `erased` of the whole journal.
+    state: &'static str,
     entries: u64,
     unsent: u64,
     received: u64,
@@ -58,11 +63,21 @@ impl From<RelayStatus> for RelayJson {
 
 impl From<Status> for State {
     fn from(status: Status) -> Self {
+        let mut warnings = standing(&status);
+        warnings.extend(missing(&status));
+        let state = if status.erased {
+            "erased"
+        } else {
+            state(status.standing)
+        };
+        warnings.extend(status.warnings);
         Self {
             journal: status.journal,
             person: status.person,
             device: status.device,
             role: status.role.map(|role| role.to_string()),
+            fingerprint: status.fingerprint,
+            state,
             entries: status.entries,
             unsent: status.unsent,
             received: status.received,
@@ -71,9 +86,51 @@ impl From<Status> for State {
             log_words: status.log_words,
             relays: status.relays.into_iter().map(RelayJson::from).collect(),
             devices: status.devices.into_iter().map(DeviceJson::from).collect(),
-            warnings: status.warnings,
+            warnings,
         }
     }
+}
+
+/// Says what this device cannot do any more, or not yet.
+fn standing(status: &Status) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if status.erased {
+        warnings.push("this journal was erased by its owner: it syncs no more. What is here can be read: ebb list".to_owned());
+        return warnings;
+    }
+    match status.standing {
+        Standing::Member => {}
+        Standing::Waiting => warnings.push(format!(
+            "this device waits until an owner lets it in: {}",
+            approve(&status.fingerprint)
+        )),
+        Standing::Removed => warnings.push(
+            "this device was removed from the journal: it receives and sends nothing any more. What is here can be read: ebb list"
+                .to_owned(),
+        ),
+    }
+    warnings
+}
+
+/// Says what should be done before it is too late.
+fn missing(status: &Status) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if status.held > 0 {
+        let held = status.held;
+        warnings.push(format!(
+            "{held} received {} held and not in the journal: ebb held",
+            if held == 1 {
+                "envelope is"
+            } else {
+                "envelopes are"
+            }
+        ));
+    }
+    let owner = status.role == Some(Role::Owner) && !status.erased;
+    if owner && !status.relays.is_empty() && !status.phrase {
+        warnings.push("there is no recovery phrase: if every device of yours is lost, so is the way into this journal: ebb recovery phrase".to_owned());
+    }
+    warnings
 }
 
 impl RelayJson {
@@ -117,7 +174,7 @@ impl Answer for State {
 
     fn human(&self) -> Text {
         let mut text = Text::new();
-        let role = self.role.as_deref().unwrap_or("no member any more");
+        let role = self.role.as_deref().unwrap_or(self.state);
         text.say(&format!(
             "Journal {}: {} on {}, {role}",
             short(&self.journal),
@@ -127,7 +184,11 @@ impl Answer for State {
         .line();
         let (entries, unsent, received) = (self.entries, self.unsent, self.received);
         text.say(&format!(
-            "{entries} entries; {unsent} changes not sent yet, {received} received"
+            "{entries} entries; {unsent} changes not sent yet, {received} received{}",
+            match self.held {
+                0 => String::new(),
+                held => format!(", {held} held"),
+            }
         ))
         .line();
         text.say(&format!(
@@ -173,14 +234,14 @@ impl Answer for State {
             pair("device", self.device.clone()),
             pair(
                 "role",
-                self.role
-                    .clone()
-                    .unwrap_or_else(|| "no member any more".to_owned()),
+                self.role.clone().unwrap_or_else(|| self.state.to_owned()),
             ),
+            pair("state", self.state.to_owned()),
+            pair("fingerprint", self.fingerprint.clone()),
             pair("entries", self.entries.to_string()),
             pair("not sent yet", self.unsent.to_string()),
             pair("received", self.received.to_string()),
-            pair("kept and not merged", self.held.to_string()),
+            pair("held", self.held.to_string()),
             pair("member log records", self.log_length.to_string()),
             pair("member log words", self.log_words.clone()),
         ];

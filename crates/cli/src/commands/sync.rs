@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use client::WatchEvent;
-use client::sync::SyncReport;
+use client::sync::{SyncError, SyncReport};
+use client::{Journal, WatchEvent};
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use super::join::approve;
 use super::session::Session;
 use crate::error::{CommandError, Exit, Outcome};
 use crate::output::{Answer, Form, Text, is_hung_up, json_line, talk, warn};
@@ -67,7 +68,7 @@ impl Report {
             ));
         }
         if self.held > 0 {
-            line.push_str(&format!(", {} kept and not merged", self.held));
+            line.push_str(&format!(", {} held (ebb held)", self.held));
         }
         line + ", up to date"
     }
@@ -101,7 +102,7 @@ impl Answer for Report {
                 .map(|(name, count)| pair("from", format!("{name} {count}"))),
         );
         pairs.push(pair("restored", self.restored.to_string()));
-        pairs.push(pair("kept and not merged", self.held.to_string()));
+        pairs.push(pair("held", self.held.to_string()));
         pairs
     }
 }
@@ -115,7 +116,8 @@ pub(super) fn sync(session: &Session) -> Outcome<Box<dyn Answer>> {
     let progress = session.progress("syncing");
     let report = session.wait(journal.sync(progress.as_ref()))?;
     drop(progress);
-    let report = Report::from(report?);
+    let report = report.map_err(|error| failed(error, &journal))?;
+    let report = Report::from(report);
     for warning in &report.warnings {
         warn(warning, &session.terminal);
     }
@@ -138,13 +140,28 @@ pub(super) fn watch(session: &Session) -> Outcome<()> {
             stop.notify_one();
         }
     };
-    session.wait(async {
-        tokio::select! {
-            done = journal.watch(tell) => done.map_err(CommandError::from),
-            stopped = stopped() => stopped,
-            () = unheard.notified() => Ok(()),
-        }
-    })?
+    session
+        .wait(async {
+            tokio::select! {
+                done = journal.watch(tell) => done.map(Ok),
+                stopped = stopped() => Ok(stopped),
+                () = unheard.notified() => Ok(Ok(())),
+            }
+        })?
+        .map_err(|error| failed(error, &journal))?
+}
+
+/// Puts a failed sync into words; of a device that waits, with what the owner types for it.
+fn failed(error: SyncError, journal: &Journal) -> CommandError {
+    let waiting = matches!(error, SyncError::Waiting);
+    let made = CommandError::from(error);
+    match journal.about() {
+        Ok(about) if waiting => CommandError {
+            hints: vec![approve(&about.fingerprint)],
+            ..made
+        },
+        _ => made,
+    }
 }
 
 /// Waits for the signals that end a program.
@@ -251,7 +268,7 @@ mod tests {
         };
         assert_eq!(
             healed.line(),
-            "sent 0, received 0, the relay lost 4 records, restored 4, 1 kept and not merged, up to date"
+            "sent 0, received 0, the relay lost 4 records, restored 4, 1 held (ebb held), up to date"
         );
     }
 }

@@ -1,0 +1,225 @@
+//! Coming back with a recovery phrase, and removing what was lost.
+
+use std::io::IsTerminal;
+
+use client::Journal;
+use client::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
+use client::removal::Removal;
+use client::status::{Device, Standing};
+
+use super::done::Done;
+use super::relay::address;
+use super::remove::gone;
+use super::session::{self, Session};
+use super::sync;
+use crate::arguments;
+use crate::error::{CommandError, Exit, Outcome};
+use crate::output::{Answer, Text, talk};
+use crate::prompt;
+
+/// Lets this machine in with a recovery phrase, and names the devices that may be lost.
+///
+/// # Errors
+/// [`CommandError`] if the phrase is none or opens nothing, or the relay cannot be reached.
+pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcome<Box<dyn Answer>> {
+    let home = session.home()?;
+    let origin = origin(request, session)?;
+    let phrase = read_phrase(request, session)?;
+    let found = session.wait(home.recoverable(&phrase, &origin))??;
+    let id = meant(found, request.journal.as_deref(), session)?;
+    let device = request
+        .name
+        .clone()
+        .unwrap_or_else(|| session.device_name());
+    let progress = session.progress("receiving");
+    let recovered =
+        session.wait(home.recover(&phrase, &origin, &id, &device, progress.as_ref()))?;
+    drop((progress, phrase));
+    let (mut journal, joined) = recovered?;
+    let others = others(&journal)?;
+    let sync = sync::Report::from(joined.sync);
+    let document = serde_json::json!({
+        "journal": journal.id().to_string(),
+        "person": joined.person,
+        "device": journal.about()?.device,
+        "sync": sync,
+        "other_devices": others.iter().map(|other| serde_json::json!({
+            "name": other.name, "fingerprint": other.fingerprint,
+        })).collect::<Vec<_>>(),
+    });
+    let mut done = Done::new(document)
+        .pair("journal", journal.id())
+        .pair("person", &joined.person)
+        .pair("sync", sync.line());
+    done = done.say(&format!(
+        "Welcome back, {}. This device is in journal {}.",
+        joined.person,
+        journal.label()
+    ));
+    done = done.say(&sync.line());
+    if session.terminal.interactive {
+        offer(&mut journal, &others, session)?;
+    } else {
+        for other in &others {
+            done = done.next(&hint(other));
+        }
+    }
+    Ok(done.answer())
+}
+
+fn hint(other: &Device) -> String {
+    format!(
+        "If {} is lost: ebb remove {}",
+        other.name, other.fingerprint
+    )
+}
+
+/// Returns the address of the relay, as given or asked for.
+fn origin(request: &arguments::Recover, session: &Session) -> Outcome<String> {
+    let asked = || {
+        let question = "The relay's address, as the sheet says?";
+        let terminal = &session.terminal;
+        terminal
+            .interactive
+            .then(|| prompt::ask(question, terminal))
+            .flatten()
+    };
+    let typed = request.relay.clone().or_else(asked);
+    let typed = typed.ok_or_else(|| {
+        CommandError::usage("the relay's address is missing")
+            .hint("ebb recover --relay https://relay.example")
+    })?;
+    address(&typed, "ebb recover --relay")
+}
+
+/// Reads the phrase from its file, from whoever sits here, or from stdin; never from the command line, which others see.
+fn read_phrase(request: &arguments::Recover, session: &Session) -> Outcome<RecoveryPhrase> {
+    let text = match &request.phrase_file {
+        Some(path) if path.as_os_str() == "-" => session::stdin_text()?,
+        Some(path) => session::file_text(path)?,
+        None if session.terminal.interactive => {
+            prompt::ask("The recovery phrase, all 24 words?", &session.terminal).unwrap_or_default()
+        }
+        None if !std::io::stdin().is_terminal() => session::stdin_text()?,
+        None => {
+            return Err(CommandError::usage("the recovery phrase is missing")
+                .hint("ebb recover --relay URL --phrase-file FILE"));
+        }
+    };
+    words_only(&text).parse().map_err(invalid)
+}
+
+/// Leaves out the numbers that stand on the sheet.
+fn words_only(text: &str) -> String {
+    let is_word = |word: &&str| word.chars().any(char::is_alphabetic);
+    text.split_whitespace()
+        .filter(is_word)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Puts what is wrong with a phrase into words, without any of it.
+fn invalid(error: InvalidPhrase) -> CommandError {
+    CommandError::new("invalid-phrase", Exit::Usage, error.to_string())
+        .hint("ebb recover --phrase-file FILE    (the 24 words, with spaces between)")
+}
+
+/// Returns the journal that is meant among those that the phrase opens.
+fn meant(found: Vec<JournalId>, named: Option<&str>, session: &Session) -> Outcome<JournalId> {
+    let begins = |id: &JournalId| {
+        let wanted = named.unwrap_or_default().to_lowercase();
+        id.to_string().starts_with(&wanted)
+    };
+    let found: Vec<JournalId> = found.into_iter().filter(begins).collect();
+    match found.as_slice() {
+        [] => Err(opens_nothing()),
+        [one] => Ok(*one),
+        several => {
+            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let terminal = &session.terminal;
+            let question = "The phrase opens several journals:";
+            let chosen = terminal
+                .interactive
+                .then(|| prompt::choose(question, &names, terminal))
+                .flatten();
+            let chosen = chosen.and_then(|place| several.get(place));
+            chosen.copied().ok_or_else(|| ambiguous(&names))
+        }
+    }
+}
+
+fn opens_nothing() -> CommandError {
+    let message = "the recovery phrase opens no such journal on this relay";
+    CommandError::new("unknown-phrase", Exit::NotPermitted, message)
+        .remark("it may be that of another relay, or it was removed")
+        .hint(
+            "ebb recover --relay URL    (the one on the sheet, or another of the journal's relays)",
+        )
+}
+
+fn ambiguous(names: &[String]) -> CommandError {
+    let message = "the recovery phrase opens several journals";
+    let error = CommandError::new("several-journals", Exit::CouldNot, message);
+    names.iter().fold(error, |error, name| {
+        error.hint(format!("ebb recover --journal {name}"))
+    })
+}
+
+/// Returns the other devices of this device's person.
+fn others(journal: &Journal) -> Outcome<Vec<Device>> {
+    let people = journal.members()?;
+    let own = |device: &Device| device.this;
+    let person = people.into_iter().find(|one| one.devices.iter().any(own));
+    let devices = person.map(|person| person.devices).unwrap_or_default();
+    let other =
+        |device: &Device| !device.this && !device.paper && device.standing != Standing::Removed;
+    Ok(devices.into_iter().filter(other).collect())
+}
+
+/// Asks about each other device whether it is lost, and removes those that are.
+fn offer(journal: &mut Journal, others: &[Device], session: &Session) -> Outcome<()> {
+    for other in others {
+        let question = format!(
+            "Is {} ({}) lost? Then remove it, so that whoever has it reads nothing new.",
+            other.name, other.fingerprint
+        );
+        if prompt::confirm(&question, &session.terminal) {
+            let removal = journal.remove(&other.fingerprint, Removal::default());
+            let removed = session.wait(removal)??;
+            talk(&gone(&removed).human(), &session.terminal);
+        } else {
+            let later = format!("To remove it later: ebb remove {}", other.fingerprint);
+            talk(Text::new().say(&later).line(), &session.terminal);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sheet_can_be_typed_with_its_numbers() {
+        assert_eq!(words_only(" 1 abandon\n2. art\t 3) zoo"), "abandon art zoo");
+    }
+
+    #[test]
+    fn a_wrong_phrase_is_not_repeated() {
+        let wrong = |text: &str| {
+            let error = words_only(text).parse::<RecoveryPhrase>().map(drop);
+            invalid(error.unwrap_err())
+        };
+        insta::assert_snapshot!(wrong("abandon art"), @"");
+        let unknown = wrong(&"secretword ".repeat(24));
+        assert!(!unknown.json().contains("secretword"));
+        insta::assert_snapshot!(unknown, @"");
+        insta::assert_snapshot!(wrong(&"abandon ".repeat(24)), @"");
+    }
+
+    #[test]
+    fn a_phrase_that_opens_nothing_or_several_says_what_to_type() {
+        insta::assert_snapshot!(opens_nothing(), @"");
+        insta::assert_snapshot!(ambiguous(&["aa".to_owned(), "bb".to_owned()]), @"");
+    }
+}
