@@ -3,6 +3,7 @@
 //! The logging commands are made from the table of kinds (`arguments/kinds.rs`); everything else is declared here. What
 //! was typed wrong is put into words in `arguments/wrong.rs`.
 
+mod carrying;
 mod kinds;
 mod line;
 mod sharing;
@@ -18,6 +19,8 @@ pub(crate) use sharing::{
     Held, HeldCommand, Invites, InvitesCommand, Journals, JournalsCommand, Members, MembersCommand,
     Recover, Recovery, Remove, RoleName, SetRole, Share,
 };
+
+pub(crate) use carrying::{Bundle, Renew};
 
 use crate::error::{CommandError, Outcome};
 use crate::output::{Colour, Form};
@@ -129,6 +132,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ebb journals\n  ebb journals default Ana\n  ebb -j Ana journals leave"
     )]
     Journals(Journals),
+    /// Write the journal into one encrypted file, or take one in.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ebb bundle export /media/usb/journal.ebb\n  ebb bundle import /media/usb/journal.ebb"
+    )]
+    Bundle(Bundle),
     /// Add, list or remove relays, or choose the home relay.
     #[command(subcommand)]
     Relay(Relay),

@@ -2,6 +2,7 @@
 //!
 //! One file per group. Every command returns an [`Answer`] or a [`CommandError`]; only `sync --watch` prints as it goes.
 
+mod bundle;
 mod done;
 mod entries;
 mod held;
@@ -17,6 +18,7 @@ mod recover;
 mod recovery;
 mod relay;
 mod remove;
+mod renew;
 mod session;
 mod start;
 mod status;
@@ -76,6 +78,7 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Recovery(Recovery::Phrase) => recovery::phrase(session),
         Command::Recover(request) => recover::recover(&request, session),
         Command::Journals(journals) => journals::journals(&journals, session),
+        Command::Bundle(command) => bundle::bundle(&command, session),
         Command::Relay(command) => relay::relay(&command, session),
         Command::Sync(_) => sync::sync(session),
         Command::Status => status::status(session),

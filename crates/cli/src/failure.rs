@@ -4,12 +4,15 @@
 
 use std::error::Error;
 
+use client::bundle::TransferError;
 use client::genesis::InitError;
 use client::held::HeldError;
 use client::invite::Role;
 use client::join::JoinError;
 use client::member::MemberError;
 use client::query::{LookupError, ReadError};
+use client::recovery::RestoreError;
+use client::renewal::RenewError;
 use client::status::{About, Standing};
 use client::sync::SyncError;
 use client::{Family, Journal, OpenError, RecordError, RelayError};
@@ -232,6 +235,61 @@ fn quoted(name: &str) -> String {
         format!("\"{name}\"")
     } else {
         name.to_owned()
+    }
+}
+
+impl From<TransferError> for CommandError {
+    fn from(error: TransferError) -> Self {
+        let family = error.family();
+        let named = |kind, error: &TransferError| from(kind, family, error);
+        match error {
+            TransferError::File { .. } => named("unreadable", &error).safe(),
+            TransferError::Bundle { .. } if family == Family::Damaged => {
+                named("damaged-bundle", &error)
+                    .remark("nothing of it was taken in")
+                    .safe()
+                    .hint("ebb bundle export FILE    (again, on the device it came from)")
+            }
+            TransferError::Bundle { .. } => named("not-a-bundle", &error)
+                .safe()
+                .hint("ebb bundle import FILE"),
+            TransferError::OtherJournal { .. } => named("other-journal", &error)
+                .safe()
+                .hint("ebb journals    (then: ebb -j NAME bundle import FILE)"),
+            TransferError::Sync(error) => error.into(),
+            TransferError::Store(_) => named("replica-unusable", &error),
+        }
+    }
+}
+
+impl From<RestoreError> for CommandError {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::Transfer(error) => error.into(),
+            RestoreError::Join(JoinError::Member(MemberError::NotMember)) => Self::new(
+                "unknown-phrase",
+                Exit::NotPermitted,
+                "the recovery phrase opens no such journal",
+            )
+            .remark("it may be that of another journal, or the bundle is older than the phrase")
+            .hint("ebb recover --bundle FILE --phrase-file FILE"),
+            RestoreError::Join(error) => error.into(),
+        }
+    }
+}
+
+impl From<RenewError> for CommandError {
+    fn from(error: RenewError) -> Self {
+        let family = error.family();
+        let named = |kind, error: &RenewError| from(kind, family, error);
+        match error {
+            RenewError::NotOwner => named("not-permitted", &error).hint("ebb members"),
+            RenewError::Init(error) => error.into(),
+            RenewError::Change(_) | RenewError::Profile(_) => {
+                named("not-recorded", &error).remark("the journal stays as it was")
+            }
+            RenewError::Read(error) => error.into(),
+        }
     }
 }
 

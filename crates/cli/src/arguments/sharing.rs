@@ -130,6 +130,9 @@ pub(crate) struct Recover {
     /// A file with the recovery phrase; `-` reads it from stdin.
     #[arg(long, value_name = "FILE")]
     pub(crate) phrase_file: Option<PathBuf>,
+    /// A bundle, if the journal's relays are gone for good.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["relay", "journal"])]
+    pub(crate) bundle: Option<PathBuf>,
 }
 
 /// `ebb journals`
@@ -147,6 +150,8 @@ pub(crate) enum JournalsCommand {
         /// Its name, the start of its id, or whose it is.
         name: String,
     },
+    /// Start a new journal with everything in this one: when keys were stolen, the member log forked, or history must go.
+    Renew(super::Renew),
     /// End the journal for good, on its relays and for everybody.
     Erase {
         /// Do not ask.

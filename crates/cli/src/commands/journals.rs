@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::done::Done;
 use super::people::{state, table};
 use super::remove::not_wanted;
+use super::renew;
 use super::session::Session;
 use crate::arguments::{self, JournalsCommand};
 use crate::error::{CommandError, Exit, Outcome};
@@ -164,6 +165,7 @@ pub(super) fn journals(
     match &journals.command {
         None => list(session),
         Some(JournalsCommand::Default { name }) => choose(name, session),
+        Some(JournalsCommand::Renew(request)) => renew::renew(request, session),
         Some(JournalsCommand::Erase { yes }) => erase(*yes, session),
         Some(JournalsCommand::Leave { yes }) => leave(*yes, session),
     }

@@ -1,6 +1,7 @@
 //! Coming back with a recovery phrase, and removing what was lost.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use client::Journal;
 use client::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
@@ -22,6 +23,9 @@ use crate::prompt;
 /// # Errors
 /// [`CommandError`] if the phrase is none or opens nothing, or the relay cannot be reached.
 pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcome<Box<dyn Answer>> {
+    if let Some(bundle) = &request.bundle {
+        return restore(bundle, request, session);
+    }
     let home = session.home()?;
     let origin = origin(request, session)?;
     let phrase = read_phrase(request, session)?;
@@ -65,6 +69,39 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
         }
     }
     Ok(done.answer())
+}
+
+/// Comes back out of a bundle: the relays are gone for good.
+fn restore(
+    bundle: &Path,
+    request: &arguments::Recover,
+    session: &Session,
+) -> Outcome<Box<dyn Answer>> {
+    let home = session.home()?;
+    let phrase = read_phrase(request, session)?;
+    let device = request
+        .name
+        .clone()
+        .unwrap_or_else(|| session.device_name());
+    let progress = session.progress("reading");
+    let restored = session.wait(home.restore(&phrase, bundle, &device, progress.as_ref()))?;
+    drop((progress, phrase));
+    let (journal, report) = restored?;
+    let sync = sync::Report::from(report);
+    let line = sync.line();
+    let document = serde_json::json!({
+        "journal": journal.id().to_string(),
+        "device": journal.about()?.device,
+        "sync": sync,
+    });
+    Ok(Done::new(document)
+        .pair("journal", journal.id())
+        .pair("bundle", &line)
+        .say(&format!("This device is in journal {}.", journal.label()))
+        .say(&line)
+        .say("The journal has no relay now. If the old one comes back after all, do not sync with it from other devices: there would be two member logs.")
+        .next("A new relay: ebb relay add URL --token-file FILE")
+        .answer())
 }
 
 fn hint(other: &Device) -> String {
