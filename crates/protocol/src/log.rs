@@ -324,11 +324,14 @@ impl MemberLog {
             .signing_key(&author)
             .ok_or(LogError::UnknownAuthor(author))?;
         let record = record.verify(&key)?;
+        if let Body::Join(join) = record.body() {
+            self.check_proof(author, join)?;
+        }
         self.append_verified(&record)?;
         Ok(record)
     }
 
-    /// Appends a record whose signature was verified before (this replica stored it then).
+    /// Appends a record whose signatures were verified before (this replica stored it then).
     ///
     /// # Errors
     /// [`LogError`] if the rules do not allow it; the log is unchanged then.

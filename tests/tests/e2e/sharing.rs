@@ -211,3 +211,74 @@ fn an_erased_journal_is_gone_from_the_relay_for_good() {
         assert_eq!(home.ids(), [entry.as_str()], "what is here can be read");
     }
 }
+
+#[test]
+fn late_writes_of_a_removed_caregiver_are_held_until_a_writer_keeps_them() {
+    let relay = Relay::start();
+    let (patient, _) = Home::with_journal_on(&relay);
+    let phone = patient.another("phone");
+    let sam = shared(&patient, "Sam", "contributor");
+    let first = patient.log(&["6"]);
+    let before = sam.log(&["note", "before"]);
+    sync_all(&[&patient, &sam, &phone]);
+
+    patient.json(&["remove", "Sam", "--yes"]);
+    patient.sync();
+    let late = sam.log(&["note", "written late"]);
+    sam.json(&["edit", &first, "--level", "2"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("late").display().to_string();
+    // Sam has not heard of it, and seals as before.
+    sam.json(&["bundle", "export", &file]);
+    patient.json(&["bundle", "import", &file]);
+    phone.sync();
+    phone.json(&["bundle", "import", &file]);
+    for home in [&patient, &phone] {
+        assert_eq!(home.ids(), [first.as_str(), before.as_str()]);
+        let shown = home.json(&["show", &first]);
+        assert_eq!(count(&shown, "level"), 6, "the edit does not count");
+    }
+    let held = patient.json(&["held"]);
+    let held = held.as_array().expect("a list");
+    assert_eq!(held.len(), 1, "{held:?}");
+    let id = text(&held[0], "id");
+    patient.json(&["held", "keep", &id]);
+    assert_eq!(author_of(&patient, &late), "Sam", "the author is named");
+    assert_eq!(count(&patient.json(&["show", &first]), "level"), 2);
+    sync_all(&[&patient, &phone]);
+    assert_eq!(patient.list(), phone.list());
+    for home in [&patient, &phone] {
+        let held = home.json(&["held"]);
+        assert_eq!(
+            held.as_array().map(Vec::len),
+            Some(0),
+            "kept once is enough"
+        );
+    }
+}
+
+#[test]
+fn what_was_merged_and_is_excluded_later_goes_and_own_changes_on_it_are_recorded_again() {
+    let relay = Relay::start();
+    let (patient, _) = Home::with_journal_on(&relay);
+    let phone = patient.another("phone");
+    let sam = shared(&patient, "Sam", "contributor");
+    sync_all(&[&patient, &sam, &phone]);
+    // The phone takes in by hand what the relay, and so the patient's laptop, has never seen.
+    let unseen = sam.log(&["7", "legs"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sams").display().to_string();
+    sam.json(&["bundle", "export", &file]);
+    // The home relay must not have it when the removal is made: the phone stays offline.
+    phone.json(&["bundle", "import", &file]);
+    phone.json(&["edit", &unseen, "--note", "seen on the phone"]);
+    let own = phone.log(&["note", "the phone's own"]);
+    patient.json(&["remove", "Sam", "--yes"]);
+    phone.sync();
+    patient.sync();
+    assert_eq!(patient.list(), phone.list());
+    assert!(patient.ids().contains(&own));
+    let shown = patient.json(&["show", &unseen]);
+    assert_eq!(text(&shown, "note"), "seen on the phone");
+    assert_eq!(author_of(&patient, &unseen), "Sam");
+}

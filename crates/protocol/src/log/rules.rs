@@ -105,9 +105,6 @@ impl MemberLog {
         if self.devices.contains_key(&id) || self.invites.contains_key(&id) {
             return Err(Rule::KnownKeys.into());
         }
-        let parts = record::join_proof_parts(&self.journal, &author, &id);
-        sign::verify(&join.device.signing, Domain::JoinProof, &parts, &join.proof)
-            .map_err(|_| Rule::JoinProof)?;
         self.check_room(person)?;
         // A device that waits for an approval has no role yet; the approval will give it one.
         let role = join.key.map(|_| role);
@@ -126,6 +123,14 @@ impl MemberLog {
             entry.state = InviteState::Used(id);
         }
         Ok(())
+    }
+
+    /// Checks the joining device's own signature over journal, invite and device.
+    pub(super) fn check_proof(&self, author: KeyId, join: &Join) -> Result<(), Rule> {
+        let id = join.device.id();
+        let parts = record::join_proof_parts(&self.journal, &author, &id);
+        sign::verify(&join.device.signing, Domain::JoinProof, &parts, &join.proof)
+            .map_err(|_| Rule::JoinProof)
     }
 
     /// Checks that the journal and a person may have one more device. Those that wait count.
