@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::api::LogPage;
-use protocol::envelope::Envelope;
+use protocol::envelope::{Envelope, Kind};
 use protocol::id::{BlobHash, ChainId, Seq};
 use protocol::judge::{self, ChainTip, Hold, Refusal, Verdict};
 use protocol::limits;
@@ -266,6 +266,9 @@ fn open(
     replica: &Replica,
     envelope: &protocol::envelope::VerifiedEnvelope,
 ) -> Result<seal::Content, String> {
+    if envelope.header().kind == Kind::Snapshot {
+        return Err("it is a snapshot, which only a newer ebb reads".to_owned());
+    }
     let epoch = envelope.header().epoch;
     let key = replica
         .keys
