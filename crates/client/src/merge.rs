@@ -220,6 +220,15 @@ struct OpenDocument {
     tips: BTreeMap<Actor, Tip>,
 }
 
+/// Reads the batch of an envelope, and checks that its device might write what is in it.
+fn decode(chain: ChainId, role: Role, content: &Content) -> Result<Batch, Obstacle> {
+    let batch = batch::decode(&content.batch.0, &Authors::One(Actor(chain.0)))?;
+    if role != Role::Owner && batch.documents.contains_key(&DocumentId::Profile) {
+        return Err(Obstacle::Profile);
+    }
+    Ok(batch)
+}
+
 impl<'a> Documents<'a> {
     fn new(path: &'a Path) -> Self {
         Self {
@@ -245,10 +254,17 @@ impl<'a> Documents<'a> {
         role: Role,
         content: &Content,
     ) -> Result<(), Obstacle> {
-        let before = self.open.clone();
-        let merged = self.merge(writer, chain, role, content);
+        let batch = decode(chain, role, content)?;
+        let ids = batch.documents.keys();
+        let before: Vec<_> = ids.map(|id| (*id, self.open.get(id).cloned())).collect();
+        let merged = self.apply(writer, &batch);
         if merged.is_err() {
-            self.open = before;
+            for (id, document) in before {
+                match document {
+                    Some(document) => self.open.insert(id, document),
+                    None => self.open.remove(&id),
+                };
+            }
         }
         merged.map(|_| ())
     }
@@ -267,10 +283,11 @@ impl<'a> Documents<'a> {
         role: Role,
         content: &Content,
     ) -> Result<u64, Obstacle> {
-        let batch: Batch = batch::decode(&content.batch.0, &Authors::One(Actor(chain.0)))?;
-        if role != Role::Owner && batch.documents.contains_key(&DocumentId::Profile) {
-            return Err(Obstacle::Profile);
-        }
+        let batch = decode(chain, role, content)?;
+        self.apply(writer, &batch)
+    }
+
+    fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
         let entries = batch
             .documents
             .values()
