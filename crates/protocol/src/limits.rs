@@ -10,8 +10,8 @@ pub const OPEN_INVITES: usize = 20;
 pub const RELAYS: usize = 4;
 /// Bytes of a relay's URL.
 pub const RELAY_URL_BYTES: usize = 256;
-/// Bytes of one signed member-log record.
-pub const RECORD_BYTES: usize = 16 * 1024;
+/// Bytes of one signed member-log record: a frontier of as many chains as a vector has fits.
+pub const RECORD_BYTES: usize = 320 * 1024;
 /// Records of one member log.
 pub const LOG_RECORDS: usize = 10_000;
 /// Bytes of one encrypted name, nonce and padding included.
