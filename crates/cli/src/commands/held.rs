@@ -131,7 +131,11 @@ mod tests {
             })
         };
         let aside = Aside(vec![held(Some(vec!["a".to_owned()])), held(None)]);
-        insta::assert_snapshot!(aside.human().rendered(false), @"");
-        insta::assert_snapshot!(Aside(Vec::new()).human().rendered(false), @"");
+        insta::assert_snapshot!(aside.human().rendered(false), @r"
+        3f2a11bc90de  1 entry by Sam on phone: written after its author was removed
+        3f2a11bc90de  cannot be opened by Sam on phone: written after its author was removed
+        To record one in the journal, under its author's name: ebb held keep ID
+        ");
+        insta::assert_snapshot!(Aside(Vec::new()).human().rendered(false), @"Nothing is held: all that was received is in the journal.");
     }
 }
