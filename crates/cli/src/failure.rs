@@ -6,13 +6,13 @@ use std::error::Error;
 
 use client::bundle::TransferError;
 use client::genesis::InitError;
-use client::held::HeldError;
-use client::invite::Role;
 use client::join::JoinError;
-use client::member::MemberError;
+use client::membership::held::HeldError;
+use client::membership::invite::Role;
+use client::membership::member::MemberError;
+use client::membership::recovery::RestoreError;
+use client::membership::renewal::RenewError;
 use client::query::{LookupError, ReadError};
-use client::recovery::RestoreError;
-use client::renewal::RenewError;
 use client::status::{About, Standing};
 use client::sync::SyncError;
 use client::{Family, Journal, OpenError, RecordError, RelayError};

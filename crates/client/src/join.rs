@@ -23,7 +23,7 @@ use crate::error::Family;
 use crate::genesis::InitError;
 use crate::home::{self, Home, OpenError};
 use crate::journal::{Journal, LoadError};
-use crate::member::{self, MemberError, read_log};
+use crate::membership::member::{self, MemberError, read_log};
 use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError};
 use crate::sync::{SyncError, SyncReport, store_records};

@@ -1,6 +1,6 @@
 //! What was received and is not in the journal, and keeping it.
 
-use client::held::Held;
+use client::membership::held::Held;
 use serde::Serialize;
 
 use super::done::Done;

@@ -1,6 +1,6 @@
 //! The invites that are still open, and withdrawing one.
 
-use client::invite::OpenInvite;
+use client::membership::invite::OpenInvite;
 use serde::Serialize;
 
 use super::done::Done;
@@ -117,7 +117,7 @@ mod tests {
             InviteJson::from(OpenInvite {
                 fingerprint: "12ab-34cd-56ef".to_owned(),
                 person: person.to_owned(),
-                role: client::invite::Role::Contributor,
+                role: client::membership::invite::Role::Contributor,
                 expires_at: "2026-11-29T11:40:00Z".parse().unwrap(),
                 expired,
                 by: "laptop".to_owned(),

@@ -1,6 +1,6 @@
 //! The journals on this device: whose they are, which is meant, and leaving or erasing one.
 
-use client::invite::Role;
+use client::membership::invite::Role;
 use client::status::{About, Standing};
 use client::{Home, JournalSummary};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! The link that lets one more device in: another of one's own, or the first of another person.
 
-use client::invite::{Invited, Role, Share};
+use client::membership::invite::{Invited, Role, Share};
 use jiff::{SignedDuration, Span, Zoned};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};

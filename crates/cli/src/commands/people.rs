@@ -218,7 +218,8 @@ mod tests {
         Device {
             name: name.to_owned(),
             fingerprint: "12ab-34cd-56ef".to_owned(),
-            role: (standing == Standing::Member).then_some(client::invite::Role::Reader),
+            role: (standing == Standing::Member)
+                .then_some(client::membership::invite::Role::Reader),
             joined_at: Some("2026-11-20T08:00:00Z".parse().unwrap()),
             last_heard: None,
             standing,

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use client::Journal;
-use client::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
-use client::removal::Removal;
+use client::membership::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
+use client::membership::removal::Removal;
 use client::status::{Device, Standing};
 
 use super::done::Done;

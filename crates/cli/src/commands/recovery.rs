@@ -2,8 +2,8 @@
 //!
 //! The phrase goes to the terminal or to stdout and nowhere else: no error, no log and no `Debug` output has it.
 
-use client::invite::Role;
-use client::recovery::{RecoveryPhrase, new_phrase, places};
+use client::membership::invite::Role;
+use client::membership::recovery::{RecoveryPhrase, new_phrase, places};
 use client::{Journal, Silent};
 
 use super::done::Done;
@@ -64,7 +64,9 @@ fn sheet(journal: &Journal) -> Outcome<Sheet> {
     }
     let relays = journal.relays()?;
     let home = relays.into_iter().find(|relay| relay.home);
-    let relay = home.ok_or(client::member::MemberError::NoRelay)?.url;
+    let relay = home
+        .ok_or(client::membership::member::MemberError::NoRelay)?
+        .url;
     Ok(Sheet {
         relay,
         journal: about.journal,

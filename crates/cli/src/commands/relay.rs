@@ -1,6 +1,6 @@
 //! The relays of the journal: adding, listing, removing, and choosing the home.
 
-use client::relays::{ListedRelay, Moved};
+use client::membership::relays::{ListedRelay, Moved};
 use client::{Journal, Silent};
 use serde::Serialize;
 

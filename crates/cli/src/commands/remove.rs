@@ -1,7 +1,7 @@
 //! Taking rights away: removing people and devices, and changing roles. Both say plainly what they cannot do.
 
-use client::invite::Role;
-use client::removal::{Removal, Removed};
+use client::membership::invite::Role;
+use client::membership::removal::{Removal, Removed};
 
 use super::done::Done;
 use super::link::{a_role, rights};

@@ -1,7 +1,7 @@
 //! Renewing a journal: the way out when nothing else helps.
 
 use client::genesis::NewRelay;
-use client::invite::Role;
+use client::membership::invite::Role;
 
 use super::done::Done;
 use super::relay::address;

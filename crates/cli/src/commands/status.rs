@@ -1,6 +1,6 @@
 //! The state of this device: what no relay has yet, relays, devices, and what needs care.
 
-use client::invite::Role;
+use client::membership::invite::Role;
 use client::status::{RelayStatus, Standing, Status};
 use serde::Serialize;
 

@@ -8,7 +8,7 @@ use seal::{KeyPair, Keyring};
 use store::relay::RelayState;
 
 use crate::journal::{Journal, StoredLog, load_log};
-use crate::member::{MemberError, Proposal};
+use crate::membership::member::{MemberError, Proposal};
 use crate::os;
 use crate::progress::Silent;
 use crate::relay::{RelayClient, RelayError};

@@ -14,9 +14,9 @@ use protocol::role::Role;
 use protocol::vector::Vector;
 use seal::{EpochKey, Keyring, wrap_key};
 
-use crate::invite::{one_of, person_named};
 use crate::journal::{Journal, StoredLog, load_keys, load_log};
-use crate::member::{MemberError, Proposal, current_key};
+use crate::membership::invite::{one_of, person_named};
+use crate::membership::member::{MemberError, Proposal, current_key};
 use crate::progress::Silent;
 use crate::sync::SyncError;
 use crate::{os, people};

@@ -21,7 +21,7 @@ use crate::error::Family;
 use crate::home::{self, Home};
 use crate::join::{self, JoinError, Joined, Read, append_join, read_as};
 use crate::journal::Journal;
-use crate::member::{MemberError, current_key};
+use crate::membership::member::{MemberError, current_key};
 use crate::os;
 use crate::progress::Progress;
 use crate::relay::RelayClient;

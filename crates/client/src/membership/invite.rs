@@ -11,7 +11,7 @@ use protocol::sign::Signer;
 use seal::{InviteLink, InviteSecret, Keyring, seal_name};
 
 use crate::journal::{Journal, StoredLog, load_keys, load_log};
-use crate::member::{MemberError, Proposal, current_key};
+use crate::membership::member::{MemberError, Proposal, current_key};
 use crate::os;
 use crate::people::{self, UNNAMED};
 
