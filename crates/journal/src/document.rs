@@ -13,6 +13,8 @@ mod item;
 mod merge;
 mod past;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
