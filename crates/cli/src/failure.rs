@@ -215,7 +215,7 @@ fn read_only(about: Option<About>, owners: &[String]) -> CommandError {
 }
 
 /// Puts a name of several words in quotes, as a shell wants it.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     if name.contains(char::is_whitespace) {
         format!("\"{name}\"")
     } else {

@@ -125,10 +125,14 @@ mod tests {
             })
         };
         let open = Open(vec![invite("Sam", false, true), invite("Kim", true, false)]);
-        insta::assert_snapshot!(open.human().rendered(false), @"");
-        insta::assert_snapshot!(Open(Vec::new()).human().rendered(false), @"");
+        insta::assert_snapshot!(open.human().rendered(false), @r"
+          12ab-34cd-56ef  for Sam  contributor  until 2026-11-29T11:40:00Z    made on laptop  to be approved
+          12ab-34cd-56ef  for Kim  contributor  expired 2026-11-29T11:40:00Z  made on laptop
+        To make one worthless: ebb invites withdraw ID
+        ");
+        insta::assert_snapshot!(Open(Vec::new()).human().rendered(false), @"No link is open. To let someone in: ebb share --name NAME --role ROLE");
         let mut json = Vec::new();
         open.json(&mut json).unwrap();
-        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"[{"id":"12ab-34cd-56ef","name":"Sam","role":"contributor","expires_at":"2026-11-29T11:40:00Z","expired":false,"approve":true,"by":"laptop"},{"id":"12ab-34cd-56ef","name":"Kim","role":"contributor","expires_at":"2026-11-29T11:40:00Z","expired":true,"approve":false,"by":"laptop"}]"#);
     }
 }

@@ -11,6 +11,7 @@ use super::remove::not_wanted;
 use super::session::Session;
 use crate::arguments::{self, JournalsCommand};
 use crate::error::{CommandError, Exit, Outcome};
+use crate::failure::quoted;
 use crate::output::{Answer, Text, json_line, talk, warn};
 use crate::prompt;
 
@@ -118,11 +119,12 @@ impl Answer for All {
             [one, ..] => {
                 let name = one.about.as_ref().map(|about| about.patient.as_str());
                 let name = name.unwrap_or(&one.label);
-                text.say(&format!("For one command: ebb -j \"{name}\""))
+                text.say(&format!("For one command: ebb -j {}", quoted(name)))
                     .line();
                 if !self.0.iter().any(|one| one.default) {
                     text.say(&format!(
-                        "For all that name none: ebb journals default \"{name}\""
+                        "For all that name none: ebb journals default {}",
+                        quoted(name)
                     ))
                     .line();
                 }
@@ -329,18 +331,37 @@ mod tests {
             one(ben, "Ben", false, 2),
             damaged,
         ]);
-        insta::assert_snapshot!(all.human().rendered(false), @"");
+        insta::assert_snapshot!(all.human().rendered(false), @r#"
+          Ana's  aa00aa00aa00aa00  contributor                   as Kim on laptop
+          Ben's  bb00bb00bb00bb00  contributor                   as Kim on laptop  2 not sent
+          ?      ee00ee00ee00ee00  the device secret is damaged
+        For one command: ebb -j Ana
+        For all that name none: ebb journals default Ana
+        "#);
         let chosen = All(vec![one(ana, "Ana", true, 0), one(ben, "Ben", false, 0)]);
-        insta::assert_snapshot!(chosen.human().rendered(false), @"");
+        insta::assert_snapshot!(chosen.human().rendered(false), @r#"
+          Ana's  aa00aa00aa00aa00  contributor  as Kim on laptop    default
+          Ben's  bb00bb00bb00bb00  contributor  as Kim on laptop
+        For one command: ebb -j Ana
+        "#);
         let mut json = Vec::new();
         chosen.json(&mut json).unwrap();
-        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @"");
-        insta::assert_snapshot!(All(Vec::new()).human().rendered(false), @"");
+        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"[{"label":"aa00aa00aa00aa00","default":true,"journal":"aa00aa00aa00aa00aa00aa00aa00aa00","patient":"Ana","person":"Kim","device":"laptop","role":"contributor","state":"member","unsent":0},{"label":"bb00bb00bb00bb00","default":false,"journal":"bb00bb00bb00bb00bb00bb00bb00bb00","patient":"Ben","person":"Kim","device":"laptop","role":"contributor","state":"member","unsent":0}]"#);
+        insta::assert_snapshot!(All(Vec::new()).human().rendered(false), @"No journal is on this device. To start one: ebb init; to follow one: ebb join LINK");
     }
 
     #[test]
     fn what_is_not_confirmed_says_how_to() {
-        insta::assert_snapshot!(unconfirmed_erase(), @"");
-        insta::assert_snapshot!(unsent(3), @"");
+        insta::assert_snapshot!(unconfirmed_erase(), @r"
+        erasing a journal must be confirmed
+        nothing was changed
+        try: ebb journals erase --yes    (it cannot be undone)
+        ");
+        insta::assert_snapshot!(unsent(3), @r"
+        3 changes made on this device are on no relay yet
+        nothing was changed
+        try: ebb sync
+        try: ebb journals leave --yes    (they stay in the folder that is kept aside)
+        ");
     }
 }

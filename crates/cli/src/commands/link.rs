@@ -10,6 +10,7 @@ use super::people::rfc_3339;
 use super::session::Session;
 use crate::arguments::{self, RoleName};
 use crate::error::{CommandError, Exit, Outcome};
+use crate::failure::quoted;
 use crate::output::{Answer, Text, json_line};
 
 impl From<RoleName> for Role {
@@ -141,7 +142,8 @@ impl Link {
         )];
         meaning.push(if share.approve {
             format!(
-                "The device then waits. Compare its fingerprint with {name}, and let it in: ebb members approve {name}"
+                "The device then waits. Compare its fingerprint with {name}, and let it in: ebb members approve {}",
+                quoted(name)
             )
         } else {
             format!("Whoever uses this link first is let in as {name}: {CARE}.")
@@ -293,7 +295,21 @@ mod tests {
             let json = String::from_utf8(json).unwrap();
             format!("{}{json}", link.human().rendered(false))
         };
-        insta::assert_snapshot!(shown(Role::Reader, false), @"");
-        insta::assert_snapshot!(shown(Role::Owner, true), @"");
+        insta::assert_snapshot!(shown(Role::Reader, false), @r#"
+        https://relay.example/j#s
+        On Sam's device: ebb join LINK
+        It works once, until Sun 29 Nov 2026 12:40. Fingerprint 12ab-34cd-56ef.
+        Sam will be a reader: reads everything, and writes nothing, from the first entry on.
+        Whoever uses this link first is let in as Sam: show it to nobody else.
+        {"link":"https://relay.example/j#s","expires_at":"2026-11-29T11:40:00Z","fingerprint":"12ab-34cd-56ef","name":"Sam","role":"reader","approve":false}
+        "#);
+        insta::assert_snapshot!(shown(Role::Owner, true), @r#"
+        https://relay.example/j#s
+        On Sam's device: ebb join LINK
+        It works once, until Sun 29 Nov 2026 12:40. Fingerprint 12ab-34cd-56ef.
+        Sam will be an owner: reads and writes everything, and lets people in and removes them, you as well, from the first entry on.
+        The device then waits. Compare its fingerprint with Sam, and let it in: ebb members approve Sam
+        {"link":"https://relay.example/j#s","expires_at":"2026-11-29T11:40:00Z","fingerprint":"12ab-34cd-56ef","name":"Sam","role":"owner","approve":true}
+        "#);
     }
 }

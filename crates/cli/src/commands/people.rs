@@ -246,9 +246,17 @@ mod tests {
             person("Sam", vec![device("phone", Standing::Waiting, by)]),
             person("Kim", vec![device("tablet", Standing::Removed, by)]),
         ]);
-        insta::assert_snapshot!(people.human().rendered(false), @"");
+        insta::assert_snapshot!(people.human().rendered(false), @r"
+        Ana  reader
+          laptop  reader  12ab-34cd-56ef  this device  joined 2026-11-20T08:00:00Z
+        Sam  waiting
+          phone  waiting  12ab-34cd-56ef  not heard yet  joined 2026-11-20T08:00:00Z, invited on Ana, laptop
+        Kim  removed
+          tablet  removed  12ab-34cd-56ef  not heard yet  joined 2026-11-20T08:00:00Z, invited on Ana, laptop
+        Sam waits. If Sam's device shows the fingerprint 12ab-34cd-56ef: ebb members approve 12ab-34cd-56ef
+        ");
         let mut json = Vec::new();
         people.json(&mut json).unwrap();
-        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"[{"name":"Ana","role":"reader","devices":[{"name":"laptop","fingerprint":"12ab-34cd-56ef","role":"reader","state":"member","joined_at":"2026-11-20T08:00:00Z","this":true}]},{"name":"Sam","devices":[{"name":"phone","fingerprint":"12ab-34cd-56ef","state":"waiting","joined_at":"2026-11-20T08:00:00Z","invited_by":"Ana, laptop","this":false}]},{"name":"Kim","devices":[{"name":"tablet","fingerprint":"12ab-34cd-56ef","state":"removed","joined_at":"2026-11-20T08:00:00Z","invited_by":"Ana, laptop","this":false}]}]"#);
     }
 }

@@ -210,16 +210,33 @@ mod tests {
             let error = words_only(text).parse::<RecoveryPhrase>().map(drop);
             invalid(error.unwrap_err())
         };
-        insta::assert_snapshot!(wrong("abandon art"), @"");
+        insta::assert_snapshot!(wrong("abandon art"), @r"
+        a recovery phrase has 24 words; this one has 2
+        try: ebb recover --phrase-file FILE    (the 24 words, with spaces between)
+        ");
         let unknown = wrong(&"secretword ".repeat(24));
         assert!(!unknown.json().contains("secretword"));
-        insta::assert_snapshot!(unknown, @"");
-        insta::assert_snapshot!(wrong(&"abandon ".repeat(24)), @"");
+        insta::assert_snapshot!(unknown, @r"
+        word 1 of the recovery phrase is not in the list of words
+        try: ebb recover --phrase-file FILE    (the 24 words, with spaces between)
+        ");
+        insta::assert_snapshot!(wrong(&"abandon ".repeat(24)), @r"
+        a word of the recovery phrase is wrong, or two are exchanged
+        try: ebb recover --phrase-file FILE    (the 24 words, with spaces between)
+        ");
     }
 
     #[test]
     fn a_phrase_that_opens_nothing_or_several_says_what_to_type() {
-        insta::assert_snapshot!(opens_nothing(), @"");
-        insta::assert_snapshot!(ambiguous(&["aa".to_owned(), "bb".to_owned()]), @"");
+        insta::assert_snapshot!(opens_nothing(), @r"
+        the recovery phrase opens no such journal on this relay
+        it may be that of another relay, or it was removed
+        try: ebb recover --relay URL    (the one on the sheet, or another of the journal's relays)
+        ");
+        insta::assert_snapshot!(ambiguous(&["aa".to_owned(), "bb".to_owned()]), @r"
+        the recovery phrase opens several journals
+        try: ebb recover --journal aa
+        try: ebb recover --journal bb
+        ");
     }
 }

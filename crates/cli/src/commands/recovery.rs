@@ -186,7 +186,24 @@ mod tests {
         };
         let phrase: RecoveryPhrase = PHRASE.parse().unwrap();
         let done = shown(&phrase, &sheet);
-        insta::assert_snapshot!(done.human().rendered(false), @"");
+        insta::assert_snapshot!(done.human().rendered(false), @r"
+        The recovery phrase, shown this once:
+
+           1 abandon      9 abandon     17 abandon
+           2 abandon     10 abandon     18 abandon
+           3 abandon     11 abandon     19 abandon
+           4 abandon     12 abandon     20 abandon
+           5 abandon     13 abandon     21 abandon
+           6 abandon     14 abandon     22 abandon
+           7 abandon     15 abandon     23 abandon
+           8 abandon     16 abandon     24 art
+
+          relay    https://relay.example
+          journal  00ff00ff00ff00ff00ff00ff00ff00ff
+
+        Write all of it on paper. Whoever has the words can open this journal: keep them as you keep a passport.
+        If every device is lost: ebb recover, on a new one.
+        ");
         let mut json = Vec::new();
         done.json(&mut json).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();

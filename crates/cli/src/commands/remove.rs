@@ -151,25 +151,53 @@ mod tests {
             invites: 1,
             phrase: true,
         };
-        insta::assert_snapshot!(plan(&removed).join("\n"), @"");
-        insta::assert_snapshot!(gone(&removed).human().rendered(false), @"");
+        insta::assert_snapshot!(plan(&removed).join("\n"), @r"
+        This removes:
+          Sam, phone
+          Sam, laptop
+          1 open invite
+          the recovery phrase, which a removed owner may have seen (--keep-phrase keeps it)
+        They receive nothing that is written from now on.
+        What they have already, they keep: nothing on their devices can be taken back.
+        ");
+        insta::assert_snapshot!(gone(&removed).human().rendered(false), @r"
+        Removed: Sam, phone; Sam, laptop.
+        Withdrawn with them: 1 open invite.
+        They receive nothing that is written from now on, and what they write reaches nobody unless you keep it: ebb held
+        What they have already, they keep: nothing on their devices can be taken back.
+        The recovery phrase went with them; the old sheet is worthless. Make a new one: ebb recovery phrase
+        ");
         let one = Removed {
             devices: vec!["Ana, phone".to_owned()],
             ..Removed::default()
         };
-        insta::assert_snapshot!(gone(&one).human().rendered(false), @"");
+        insta::assert_snapshot!(gone(&one).human().rendered(false), @r"
+        Removed: Ana, phone.
+        They receive nothing that is written from now on, and what they write reaches nobody unless you keep it: ebb held
+        What they have already, they keep: nothing on their devices can be taken back.
+        ");
     }
 
     #[test]
     fn a_change_of_role_says_what_it_means() {
         let said = |before, role| changed("Sam", before, role).human().rendered(false);
-        insta::assert_snapshot!(said(Some(Role::Contributor), Role::Reader), @"");
-        insta::assert_snapshot!(said(Some(Role::Reader), Role::Owner), @"");
-        insta::assert_snapshot!(said(Some(Role::Reader), Role::Reader), @"");
+        insta::assert_snapshot!(said(Some(Role::Contributor), Role::Reader), @r"
+        Sam is a reader now, and was a contributor.
+        A reader reads everything, and writes nothing.
+        What was sent so far stays; what was not sent yet is kept aside: ebb held
+        ");
+        insta::assert_snapshot!(said(Some(Role::Reader), Role::Owner), @r"
+        Sam is an owner now, and was a reader.
+        An owner reads and writes everything, and lets people in and removes them, you as well.
+        ");
+        insta::assert_snapshot!(said(Some(Role::Reader), Role::Reader), @r"
+        Sam is a reader now.
+        A reader reads everything, and writes nothing.
+        ");
     }
 
     #[test]
     fn a_no_changes_nothing() {
-        insta::assert_snapshot!(not_wanted(), @"");
+        insta::assert_snapshot!(not_wanted(), @"nothing was changed: it was not confirmed");
     }
 }
