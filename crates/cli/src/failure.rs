@@ -351,7 +351,9 @@ impl From<MemberError> for CommandError {
             MemberError::Name(_) => named("invalid-name", &error),
             MemberError::OpenFor => named("invalid-value", &error).hint("--expires 7d"),
             MemberError::NotMember => named("not-a-member", &error).safe(),
-            MemberError::Rule(_) => named("not-permitted", &error).hint("ebb members"),
+            MemberError::Rule(_) => {
+                named("not-permitted", &error).hint("ebb members    (shows who is an owner)")
+            }
             MemberError::Fork { .. }
             | MemberError::InvalidLog { .. }
             | MemberError::NoKey { .. } => named("suspicious", &error).safe().hint("ebb status"),
@@ -401,7 +403,8 @@ impl From<InitError> for CommandError {
 
 impl From<JoinError> for CommandError {
     fn from(error: JoinError) -> Self {
-        const AGAIN: &str = "ask for a new link: ebb device add    (on a device that is in)";
+        const AGAIN: &str =
+            "ask for a new link: ebb device add, or ebb share    (on a device that is in)";
         let family = error.family();
         let named = |kind, error: &JoinError| from(kind, family, error);
         match error {

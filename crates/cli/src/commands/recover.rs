@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use client::Journal;
 use client::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
-use client::removal::Removal;
+use client::removal::{Removal, Removed};
 use client::status::{Device, Standing};
 
 use super::done::Done;
@@ -61,16 +61,22 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
         offer(&mut journal, &others, session)?;
     } else {
         for other in &others {
-            done = done.next(&hint(other));
+            let planned = journal.would_remove(&other.fingerprint, Removal::default())?;
+            done = done.next(&hint(other, &planned));
         }
     }
     Ok(done.answer())
 }
 
-fn hint(other: &Device) -> String {
+/// Says how to remove a device, and how to keep those whom it let in.
+fn hint(other: &Device, planned: &Removed) -> String {
+    let (name, fingerprint) = (&other.name, &other.fingerprint);
+    if planned.enrolled.is_empty() {
+        return format!("If {name} is lost: ebb remove {fingerprint}");
+    }
+    let enrolled = planned.enrolled.join("; ");
     format!(
-        "If {} is lost: ebb remove {}",
-        other.name, other.fingerprint
+        "If {name} is lost: ebb remove {fingerprint} --keep-enrolled    (without the flag, those whom it let in go as well: {enrolled})"
     )
 }
 
@@ -184,8 +190,12 @@ fn offer(journal: &mut Journal, others: &[Device], session: &Session) -> Outcome
             other.name, other.fingerprint
         );
         if prompt::confirm(&question, &session.terminal) {
-            let removal = journal.remove(&other.fingerprint, Removal::default());
-            let removed = session.wait(removal)??;
+            let planned = journal.would_remove(&other.fingerprint, Removal::default())?;
+            let how = Removal {
+                keep_enrolled: !planned.enrolled.is_empty() && keep(&planned, session),
+                ..Removal::default()
+            };
+            let removed = session.wait(journal.remove(&other.fingerprint, how))??;
             talk(&gone(&removed).human(), &session.terminal);
         } else {
             let later = format!("To remove it later: ebb remove {}", other.fingerprint);
@@ -195,9 +205,40 @@ fn offer(journal: &mut Journal, others: &[Device], session: &Session) -> Outcome
     Ok(())
 }
 
+/// Asks whether those whom a lost device let in may stay.
+fn keep(planned: &Removed, session: &Session) -> bool {
+    let mut text = Text::new();
+    text.say("It let these in:").line();
+    for device in &planned.enrolled {
+        text.say(&format!("  {device}")).line();
+    }
+    talk(&text, &session.terminal);
+    let question = "Do you know them all, and shall they stay?";
+    prompt::confirm(question, &session.terminal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_device_can_go_without_those_whom_it_let_in() {
+        let lost = Device {
+            name: "laptop".to_owned(),
+            fingerprint: "12ab-34cd-56ef".to_owned(),
+            role: None,
+            joined_at: None,
+            last_heard: None,
+            standing: Standing::Member,
+            invited_by: None,
+            paper: false,
+            this: false,
+        };
+        let mut planned = Removed::default();
+        insta::assert_snapshot!(hint(&lost, &planned), @"If laptop is lost: ebb remove 12ab-34cd-56ef");
+        planned.enrolled.push("Sam, phone".to_owned());
+        insta::assert_snapshot!(hint(&lost, &planned), @"If laptop is lost: ebb remove 12ab-34cd-56ef --keep-enrolled    (without the flag, those whom it let in go as well: Sam, phone)");
+    }
 
     #[test]
     fn the_sheet_can_be_typed_with_its_numbers() {
