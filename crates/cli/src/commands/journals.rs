@@ -252,7 +252,8 @@ fn leave(yes: bool, session: &Session) -> Outcome<Box<dyn Answer>> {
     let journal = session.open()?;
     let (label, about) = (journal.label(), journal.about()?);
     if !yes && about.unsent > 0 {
-        return Err(unsent(about.unsent));
+        let can_send = about.standing == Standing::Member && !about.erased;
+        return Err(unsent(about.unsent, can_send));
     }
     if !yes && session.terminal.interactive {
         let question = format!("Take {}'s journal {label} off this device?", about.patient);
@@ -285,12 +286,18 @@ fn leave(yes: bool, session: &Session) -> Outcome<Box<dyn Answer>> {
     Ok(done.answer())
 }
 
-fn unsent(count: u64) -> CommandError {
-    let message = format!("{count} changes made on this device are on no relay yet");
-    CommandError::new("unsent", Exit::CouldNot, message)
-        .remark("nothing was changed")
-        .hint("ebb sync")
-        .hint("ebb journals leave --yes    (they stay in the folder that is kept aside)")
+fn unsent(count: u64, can_send: bool) -> CommandError {
+    let message = match count {
+        1 => "1 change made on this device is on no relay yet".to_owned(),
+        _ => format!("{count} changes made on this device are on no relay yet"),
+    };
+    let error = CommandError::new("unsent", Exit::CouldNot, message).remark("nothing was changed");
+    let error = if can_send {
+        error.hint("ebb sync")
+    } else {
+        error
+    };
+    error.hint("ebb journals leave --yes    (they stay in the folder that is kept aside)")
 }
 
 #[cfg(test)]
@@ -357,10 +364,15 @@ mod tests {
         nothing was changed
         try: ebb journals erase --yes    (it cannot be undone)
         ");
-        insta::assert_snapshot!(unsent(3), @r"
+        insta::assert_snapshot!(unsent(3, true), @r"
         3 changes made on this device are on no relay yet
         nothing was changed
         try: ebb sync
+        try: ebb journals leave --yes    (they stay in the folder that is kept aside)
+        ");
+        insta::assert_snapshot!(unsent(1, false), @r"
+        1 change made on this device is on no relay yet
+        nothing was changed
         try: ebb journals leave --yes    (they stay in the folder that is kept aside)
         ");
     }

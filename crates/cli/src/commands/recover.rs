@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 
 use client::Journal;
+use client::join::JoinError;
+use client::member::MemberError;
 use client::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
 use client::removal::{Removal, Removed};
 use client::status::{Device, Standing};
@@ -25,7 +27,9 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
     let home = session.home()?;
     let origin = origin(request, session)?;
     let phrase = read_phrase(request, session)?;
-    let found = session.wait(home.recoverable(&phrase, &origin))??;
+    let found = session
+        .wait(home.recoverable(&phrase, &origin))?
+        .map_err(failed)?;
     let id = meant(found, request.journal.as_deref(), session)?;
     let device = request
         .name
@@ -35,7 +39,7 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
     let recovered =
         session.wait(home.recover(&phrase, &origin, &id, &device, progress.as_ref()))?;
     drop((progress, phrase));
-    let (mut journal, joined) = recovered?;
+    let (mut journal, joined) = recovered.map_err(failed)?;
     let others = others(&journal)?;
     let sync = sync::Report::from(joined.sync);
     let document = serde_json::json!({
@@ -51,21 +55,33 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
         .pair("journal", journal.id())
         .pair("person", &joined.person)
         .pair("sync", sync.line());
-    done = done.say(&format!(
+    let welcome = format!(
         "Welcome back, {}. This device is in journal {}.",
         joined.person,
         journal.label()
-    ));
-    done = done.say(&sync.line());
+    );
     if session.terminal.interactive {
+        talk(Text::new().say(&welcome).line(), &session.terminal);
         offer(&mut journal, &others, session)?;
+        done = done.say(&sync.line());
     } else {
+        done = done.say(&welcome).say(&sync.line());
         for other in &others {
             let planned = journal.would_remove(&other.fingerprint, Removal::default())?;
             done = done.next(&hint(other, &planned));
         }
     }
     Ok(done.answer())
+}
+
+/// Puts a failure into words. There is no link that anyone could be asked for.
+fn failed(error: JoinError) -> CommandError {
+    match error {
+        JoinError::Member(MemberError::Relay(error)) => {
+            CommandError::from(error).remark("nothing has changed; the recovery phrase still works")
+        }
+        error => error.into(),
+    }
 }
 
 /// Says how to remove a device, and how to keep those whom it let in.
