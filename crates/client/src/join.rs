@@ -287,7 +287,8 @@ pub(crate) async fn append_join(
         let path = journal_path(&link.journal, "log");
         match relay.post::<_, LogPage>(invite, &path, &append, None).await {
             // The relay's log is now the one with this device; it is read as this device, with its sealed key.
-            Ok(_) => return read_as(relay, link, keys).await,
+            // Whatever it says then, the device is in, and its secret must be kept.
+            Ok(_) => return read_as(relay, link, keys).await.map_err(kept),
             Err(error) if error.problem() == Some(ProblemKind::StaleHead) => {}
             Err(error) => return Err(closed(relay, error)),
         }
@@ -399,6 +400,16 @@ pub(crate) fn read(
         blobs: blobs.into_iter().map(Bytes).collect(),
     };
     Ok(Read { log, page })
+}
+
+/// Turns a refusal that would have an unfinished join forgotten into one that keeps it.
+fn kept(error: JoinError) -> JoinError {
+    match error {
+        JoinError::Wrong { .. } | JoinError::Expired | JoinError::Used | JoinError::Withdrawn => {
+            MemberError::NotMember.into()
+        }
+        error => error,
+    }
 }
 
 fn wrong(relay: &RelayClient) -> JoinError {

@@ -59,11 +59,11 @@ impl Answer for Aside {
         }
         for held in &self.0 {
             text.say(&format!(
-                "{}  {} by {} on {}: {}",
+                "{}  {}, {}: {}; {}",
                 held.id,
-                held.content(),
                 held.person,
                 held.device,
+                held.content(),
                 held.reason
             ))
             .line();
@@ -132,8 +132,8 @@ mod tests {
         };
         let aside = Aside(vec![held(Some(vec!["a".to_owned()])), held(None)]);
         insta::assert_snapshot!(aside.human().rendered(false), @r"
-        3f2a11bc90de  1 entry by Sam on phone: written after its author was removed
-        3f2a11bc90de  cannot be opened by Sam on phone: written after its author was removed
+        3f2a11bc90de  Sam, phone: 1 entry; written after its author was removed
+        3f2a11bc90de  Sam, phone: cannot be opened; written after its author was removed
         To record one in the journal, under its author's name: ebb held keep ID
         ");
         insta::assert_snapshot!(Aside(Vec::new()).human().rendered(false), @"Nothing is held: all that was received is in the journal.");

@@ -7,6 +7,7 @@ use super::start::short;
 use super::sync;
 use crate::arguments;
 use crate::error::{CommandError, Outcome};
+use crate::failure::quoted;
 use crate::output::{Answer, Ink, Text, json_line};
 
 /// A journal just joined.
@@ -136,8 +137,8 @@ pub(super) fn join(join: &arguments::Join, session: &Session) -> Outcome<Box<dyn
     let about = journal.about()?;
     let several = (all > 1).then(|| {
         format!(
-            "This device follows {all} journals now: ebb journals shows them, ebb -j \"{}\" means this one.",
-            about.patient
+            "This device follows {all} journals now: ebb journals shows them, ebb -j {} means this one.",
+            quoted(&about.patient)
         )
     });
     Ok(Box::new(Arrived {

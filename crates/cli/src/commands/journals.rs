@@ -12,6 +12,7 @@ use super::renew;
 use super::session::Session;
 use crate::arguments::{self, JournalsCommand};
 use crate::error::{CommandError, Exit, Outcome};
+use crate::failure::quoted;
 use crate::output::{Answer, Text, json_line, talk, warn};
 use crate::prompt;
 
@@ -119,11 +120,12 @@ impl Answer for All {
             [one, ..] => {
                 let name = one.about.as_ref().map(|about| about.patient.as_str());
                 let name = name.unwrap_or(&one.label);
-                text.say(&format!("For one command: ebb -j \"{name}\""))
+                text.say(&format!("For one command: ebb -j {}", quoted(name)))
                     .line();
                 if !self.0.iter().any(|one| one.default) {
                     text.say(&format!(
-                        "For all that name none: ebb journals default \"{name}\""
+                        "For all that name none: ebb journals default {}",
+                        quoted(name)
                     ))
                     .line();
                 }
@@ -252,7 +254,8 @@ fn leave(yes: bool, session: &Session) -> Outcome<Box<dyn Answer>> {
     let journal = session.open()?;
     let (label, about) = (journal.label(), journal.about()?);
     if !yes && about.unsent > 0 {
-        return Err(unsent(about.unsent));
+        let can_send = about.standing == Standing::Member && !about.erased;
+        return Err(unsent(about.unsent, can_send));
     }
     if !yes && session.terminal.interactive {
         let question = format!("Take {}'s journal {label} off this device?", about.patient);
@@ -285,12 +288,18 @@ fn leave(yes: bool, session: &Session) -> Outcome<Box<dyn Answer>> {
     Ok(done.answer())
 }
 
-fn unsent(count: u64) -> CommandError {
-    let message = format!("{count} changes made on this device are on no relay yet");
-    CommandError::new("unsent", Exit::CouldNot, message)
-        .remark("nothing was changed")
-        .hint("ebb sync")
-        .hint("ebb journals leave --yes    (they stay in the folder that is kept aside)")
+fn unsent(count: u64, can_send: bool) -> CommandError {
+    let message = match count {
+        1 => "1 change made on this device is on no relay yet".to_owned(),
+        _ => format!("{count} changes made on this device are on no relay yet"),
+    };
+    let error = CommandError::new("unsent", Exit::CouldNot, message).remark("nothing was changed");
+    let error = if can_send {
+        error.hint("ebb sync")
+    } else {
+        error
+    };
+    error.hint("ebb journals leave --yes    (they stay in the folder that is kept aside)")
 }
 
 #[cfg(test)]
@@ -335,14 +344,14 @@ mod tests {
           Ana's  aa00aa00aa00aa00  contributor                   as Kim on laptop
           Ben's  bb00bb00bb00bb00  contributor                   as Kim on laptop  2 not sent
           ?      ee00ee00ee00ee00  the device secret is damaged
-        For one command: ebb -j "Ana"
-        For all that name none: ebb journals default "Ana"
+        For one command: ebb -j Ana
+        For all that name none: ebb journals default Ana
         "#);
         let chosen = All(vec![one(ana, "Ana", true, 0), one(ben, "Ben", false, 0)]);
         insta::assert_snapshot!(chosen.human().rendered(false), @r#"
           Ana's  aa00aa00aa00aa00  contributor  as Kim on laptop    default
           Ben's  bb00bb00bb00bb00  contributor  as Kim on laptop
-        For one command: ebb -j "Ana"
+        For one command: ebb -j Ana
         "#);
         let mut json = Vec::new();
         chosen.json(&mut json).unwrap();
@@ -357,10 +366,15 @@ mod tests {
         nothing was changed
         try: ebb journals erase --yes    (it cannot be undone)
         ");
-        insta::assert_snapshot!(unsent(3), @r"
+        insta::assert_snapshot!(unsent(3, true), @r"
         3 changes made on this device are on no relay yet
         nothing was changed
         try: ebb sync
+        try: ebb journals leave --yes    (they stay in the folder that is kept aside)
+        ");
+        insta::assert_snapshot!(unsent(1, false), @r"
+        1 change made on this device is on no relay yet
+        nothing was changed
         try: ebb journals leave --yes    (they stay in the folder that is kept aside)
         ");
     }

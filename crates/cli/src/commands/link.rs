@@ -10,6 +10,7 @@ use super::people::rfc_3339;
 use super::session::Session;
 use crate::arguments::{self, RoleName};
 use crate::error::{CommandError, Exit, Outcome};
+use crate::failure::quoted;
 use crate::output::{Answer, Text, json_line};
 
 impl From<RoleName> for Role {
@@ -141,7 +142,8 @@ impl Link {
         )];
         meaning.push(if share.approve {
             format!(
-                "The device then waits. Compare its fingerprint with {name}, and let it in: ebb members approve {name}"
+                "The device then waits. Compare its fingerprint with {name}, and let it in: ebb members approve {}",
+                quoted(name)
             )
         } else {
             format!("Whoever uses this link first is let in as {name}: {CARE}.")

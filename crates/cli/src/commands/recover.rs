@@ -4,8 +4,10 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use client::Journal;
-use client::membership::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
-use client::membership::removal::Removal;
+use client::join::JoinError;
+use client::member::MemberError;
+use client::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
+use client::removal::{Removal, Removed};
 use client::status::{Device, Standing};
 
 use super::done::Done;
@@ -29,7 +31,9 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
     let home = session.home()?;
     let origin = origin(request, session)?;
     let phrase = read_phrase(request, session)?;
-    let found = session.wait(home.recoverable(&phrase, &origin))??;
+    let found = session
+        .wait(home.recoverable(&phrase, &origin))?
+        .map_err(failed)?;
     let id = meant(found, request.journal.as_deref(), session)?;
     let device = request
         .name
@@ -39,7 +43,7 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
     let recovered =
         session.wait(home.recover(&phrase, &origin, &id, &device, progress.as_ref()))?;
     drop((progress, phrase));
-    let (mut journal, joined) = recovered?;
+    let (mut journal, joined) = recovered.map_err(failed)?;
     let others = others(&journal)?;
     let sync = sync::Report::from(joined.sync);
     let document = serde_json::json!({
@@ -55,59 +59,44 @@ pub(super) fn recover(request: &arguments::Recover, session: &Session) -> Outcom
         .pair("journal", journal.id())
         .pair("person", &joined.person)
         .pair("sync", sync.line());
-    done = done.say(&format!(
+    let welcome = format!(
         "Welcome back, {}. This device is in journal {}.",
         joined.person,
         journal.label()
-    ));
-    done = done.say(&sync.line());
+    );
     if session.terminal.interactive {
+        talk(Text::new().say(&welcome).line(), &session.terminal);
         offer(&mut journal, &others, session)?;
+        done = done.say(&sync.line());
     } else {
+        done = done.say(&welcome).say(&sync.line());
         for other in &others {
-            done = done.next(&hint(other));
+            let planned = journal.would_remove(&other.fingerprint, Removal::default())?;
+            done = done.next(&hint(other, &planned));
         }
     }
     Ok(done.answer())
 }
 
-/// Comes back out of a bundle: the relays are gone for good.
-fn restore(
-    bundle: &Path,
-    request: &arguments::Recover,
-    session: &Session,
-) -> Outcome<Box<dyn Answer>> {
-    let home = session.home()?;
-    let phrase = read_phrase(request, session)?;
-    let device = request
-        .name
-        .clone()
-        .unwrap_or_else(|| session.device_name());
-    let progress = session.progress("reading");
-    let restored = session.wait(home.restore(&phrase, bundle, &device, progress.as_ref()))?;
-    drop((progress, phrase));
-    let (journal, report) = restored?;
-    let sync = sync::Report::from(report);
-    let line = sync.line();
-    let document = serde_json::json!({
-        "journal": journal.id().to_string(),
-        "device": journal.about()?.device,
-        "sync": sync,
-    });
-    Ok(Done::new(document)
-        .pair("journal", journal.id())
-        .pair("bundle", &line)
-        .say(&format!("This device is in journal {}.", journal.label()))
-        .say(&line)
-        .say("The journal has no relay now. If the old one comes back after all, do not sync with it from other devices: there would be two member logs.")
-        .next("A new relay: ebb relay add URL --token-file FILE")
-        .answer())
+/// Puts a failure into words. There is no link that anyone could be asked for.
+fn failed(error: JoinError) -> CommandError {
+    match error {
+        JoinError::Member(MemberError::Relay(error)) => {
+            CommandError::from(error).remark("nothing has changed; the recovery phrase still works")
+        }
+        error => error.into(),
+    }
 }
 
-fn hint(other: &Device) -> String {
+/// Says how to remove a device, and how to keep those whom it let in.
+fn hint(other: &Device, planned: &Removed) -> String {
+    let (name, fingerprint) = (&other.name, &other.fingerprint);
+    if planned.enrolled.is_empty() {
+        return format!("If {name} is lost: ebb remove {fingerprint}");
+    }
+    let enrolled = planned.enrolled.join("; ");
     format!(
-        "If {} is lost: ebb remove {}",
-        other.name, other.fingerprint
+        "If {name} is lost: ebb remove {fingerprint} --keep-enrolled    (without the flag, those whom it let in go as well: {enrolled})"
     )
 }
 
@@ -221,8 +210,12 @@ fn offer(journal: &mut Journal, others: &[Device], session: &Session) -> Outcome
             other.name, other.fingerprint
         );
         if prompt::confirm(&question, &session.terminal) {
-            let removal = journal.remove(&other.fingerprint, Removal::default());
-            let removed = session.wait(removal)??;
+            let planned = journal.would_remove(&other.fingerprint, Removal::default())?;
+            let how = Removal {
+                keep_enrolled: !planned.enrolled.is_empty() && keep(&planned, session),
+                ..Removal::default()
+            };
+            let removed = session.wait(journal.remove(&other.fingerprint, how))??;
             talk(&gone(&removed).human(), &session.terminal);
         } else {
             let later = format!("To remove it later: ebb remove {}", other.fingerprint);
@@ -232,9 +225,40 @@ fn offer(journal: &mut Journal, others: &[Device], session: &Session) -> Outcome
     Ok(())
 }
 
+/// Asks whether those whom a lost device let in may stay.
+fn keep(planned: &Removed, session: &Session) -> bool {
+    let mut text = Text::new();
+    text.say("It let these in:").line();
+    for device in &planned.enrolled {
+        text.say(&format!("  {device}")).line();
+    }
+    talk(&text, &session.terminal);
+    let question = "Do you know them all, and shall they stay?";
+    prompt::confirm(question, &session.terminal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_device_can_go_without_those_whom_it_let_in() {
+        let lost = Device {
+            name: "laptop".to_owned(),
+            fingerprint: "12ab-34cd-56ef".to_owned(),
+            role: None,
+            joined_at: None,
+            last_heard: None,
+            standing: Standing::Member,
+            invited_by: None,
+            paper: false,
+            this: false,
+        };
+        let mut planned = Removed::default();
+        insta::assert_snapshot!(hint(&lost, &planned), @"If laptop is lost: ebb remove 12ab-34cd-56ef");
+        planned.enrolled.push("Sam, phone".to_owned());
+        insta::assert_snapshot!(hint(&lost, &planned), @"If laptop is lost: ebb remove 12ab-34cd-56ef --keep-enrolled    (without the flag, those whom it let in go as well: Sam, phone)");
+    }
 
     #[test]
     fn the_sheet_can_be_typed_with_its_numbers() {

@@ -17,7 +17,10 @@ const ASKED: usize = 3;
 /// In how many columns the words stand.
 const COLUMNS: usize = 3;
 /// What else stands on the sheet, and what the sheet is for.
-const KEEP: &str = "Write all of it on paper. Whoever has the words can open this journal: keep them as you keep a passport.";
+const KEEP: [&str; 2] = [
+    "Write all of it on paper, and keep it as you keep a passport.",
+    "Whoever has the words can open this journal.",
+];
 const USE: &str = "If every device is lost: ebb recover, on a new one.";
 
 /// Where a phrase is good.
@@ -99,7 +102,7 @@ fn lines(phrase: &str, sheet: &Sheet) -> Vec<String> {
     lines.push(format!("  relay    {}", sheet.relay));
     lines.push(format!("  journal  {}", sheet.journal));
     lines.push(String::new());
-    lines.push(KEEP.to_owned());
+    lines.extend(KEEP.map(str::to_owned));
     lines
 }
 
@@ -203,7 +206,8 @@ mod tests {
           relay    https://relay.example
           journal  00ff00ff00ff00ff00ff00ff00ff00ff
 
-        Write all of it on paper. Whoever has the words can open this journal: keep them as you keep a passport.
+        Write all of it on paper, and keep it as you keep a passport.
+        Whoever has the words can open this journal.
         If every device is lost: ebb recover, on a new one.
         ");
         let mut json = Vec::new();

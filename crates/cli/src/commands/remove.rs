@@ -11,6 +11,8 @@ use crate::error::{CommandError, Exit, Outcome};
 use crate::output::{Answer, Text, talk};
 use crate::prompt;
 
+/// What a removal does.
+const FROM_NOW_ON: &str = "They receive nothing that is written from now on, and nothing that they write then comes into the journal.";
 /// What no removal can do.
 const KEPT: &str = "What they have already, they keep: nothing on their devices can be taken back.";
 
@@ -52,7 +54,15 @@ pub(super) fn not_wanted() -> CommandError {
 fn plan(planned: &Removed) -> Vec<String> {
     let mut plan = vec!["This removes:".to_owned()];
     let devices = planned.devices.iter();
-    plan.extend(devices.map(|device| format!("  {device}")));
+    plan.extend(devices.map(|device| {
+        let with_it = planned.enrolled.contains(device);
+        let why = if with_it {
+            "    (let in by a device that goes; --keep-enrolled keeps it)"
+        } else {
+            ""
+        };
+        format!("  {device}{why}")
+    }));
     if planned.invites > 0 {
         plan.push(format!("  {}", invites(planned.invites)));
     }
@@ -62,7 +72,7 @@ fn plan(planned: &Removed) -> Vec<String> {
                 .to_owned(),
         );
     }
-    plan.push("They receive nothing that is written from now on.".to_owned());
+    plan.push(FROM_NOW_ON.to_owned());
     plan.push(KEPT.to_owned());
     plan
 }
@@ -78,6 +88,7 @@ fn invites(count: usize) -> String {
 pub(super) fn gone(removed: &Removed) -> Done {
     let document = serde_json::json!({
         "devices": removed.devices,
+        "enrolled": removed.enrolled,
         "invites": removed.invites,
         "phrase": removed.phrase,
     });
@@ -94,7 +105,14 @@ pub(super) fn gone(removed: &Removed) -> Done {
         done = done.pair("withdrawn", &withdrawn);
         done = done.say(&format!("Withdrawn with them: {withdrawn}."));
     }
-    done = done.say("They receive nothing that is written from now on, and what they write reaches nobody unless you keep it: ebb held");
+    if !removed.enrolled.is_empty() {
+        let with_them = removed.enrolled.join("; ");
+        done = done.pair("let in by a removed device", &with_them);
+        done = done.say(&format!(
+            "Let in by a removed device, and so removed with it: {with_them}. To let someone in again: ebb share"
+        ));
+    }
+    done = done.say(FROM_NOW_ON);
     done = done.say(KEPT);
     if removed.phrase {
         done = done.pair("recovery phrase", "removed");
@@ -129,7 +147,7 @@ fn changed(name: &str, before: Option<Role>, role: Role) -> Done {
     done = done.say(&format!("{} {}.", capital(a_role(role)), rights(role)));
     if before.is_some_and(Role::may_write) && !role.may_write() {
         done =
-            done.say("What was sent so far stays; what was not sent yet is kept aside: ebb held");
+            done.say("What was sent so far stays in the journal; what was not sent yet stays on their device.");
     }
     done
 }
@@ -147,23 +165,25 @@ mod tests {
     #[test]
     fn a_removal_says_what_it_does_and_what_it_does_not() {
         let removed = Removed {
-            devices: vec!["Sam, phone".to_owned(), "Sam, laptop".to_owned()],
+            devices: vec!["Sam, phone".to_owned(), "Kim, tablet".to_owned()],
+            enrolled: vec!["Kim, tablet".to_owned()],
             invites: 1,
             phrase: true,
         };
         insta::assert_snapshot!(plan(&removed).join("\n"), @r"
         This removes:
           Sam, phone
-          Sam, laptop
+          Kim, tablet    (let in by a device that goes; --keep-enrolled keeps it)
           1 open invite
           the recovery phrase, which a removed owner may have seen (--keep-phrase keeps it)
-        They receive nothing that is written from now on.
+        They receive nothing that is written from now on, and nothing that they write then comes into the journal.
         What they have already, they keep: nothing on their devices can be taken back.
         ");
         insta::assert_snapshot!(gone(&removed).human().rendered(false), @r"
-        Removed: Sam, phone; Sam, laptop.
+        Removed: Sam, phone; Kim, tablet.
         Withdrawn with them: 1 open invite.
-        They receive nothing that is written from now on, and what they write reaches nobody unless you keep it: ebb held
+        Let in by a removed device, and so removed with it: Kim, tablet. To let someone in again: ebb share
+        They receive nothing that is written from now on, and nothing that they write then comes into the journal.
         What they have already, they keep: nothing on their devices can be taken back.
         The recovery phrase went with them; the old sheet is worthless. Make a new one: ebb recovery phrase
         ");
@@ -173,7 +193,7 @@ mod tests {
         };
         insta::assert_snapshot!(gone(&one).human().rendered(false), @r"
         Removed: Ana, phone.
-        They receive nothing that is written from now on, and what they write reaches nobody unless you keep it: ebb held
+        They receive nothing that is written from now on, and nothing that they write then comes into the journal.
         What they have already, they keep: nothing on their devices can be taken back.
         ");
     }
@@ -184,7 +204,7 @@ mod tests {
         insta::assert_snapshot!(said(Some(Role::Contributor), Role::Reader), @r"
         Sam is a reader now, and was a contributor.
         A reader reads everything, and writes nothing.
-        What was sent so far stays; what was not sent yet is kept aside: ebb held
+        What was sent so far stays in the journal; what was not sent yet stays on their device.
         ");
         insta::assert_snapshot!(said(Some(Role::Reader), Role::Owner), @r"
         Sam is an owner now, and was a reader.

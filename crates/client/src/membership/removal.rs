@@ -38,6 +38,8 @@ pub struct Removal {
 pub struct Removed {
     /// The devices removed, as `person, device`.
     pub devices: Vec<String>,
+    /// Those of them that left only because a removed device had let them in.
+    pub enrolled: Vec<String>,
     /// How many open invites were withdrawn with them.
     pub invites: usize,
     /// Whether a recovery phrase was removed with them: a new one is needed.
@@ -61,8 +63,9 @@ impl Journal {
         let result = std::cell::RefCell::new(Removed::default());
         self.take_rights(|stored, ring, chains| {
             let log = &stored.log;
-            let devices = leaving(log, &own, &target(log, ring, name)?, how)?;
-            result.replace(described(log, ring, &devices));
+            let target = target(log, ring, name)?;
+            let devices = leaving(log, &own, &target, how)?;
+            result.replace(described(log, ring, &own, &target, &devices));
             rekey(log, ring, &devices, chains)
         })
         .await?;
@@ -79,8 +82,9 @@ impl Journal {
             let stored = load_log(reader, &path)?;
             let ring = load_keys(reader, &stored, &keys)?;
             let (log, own) = (&stored.log, &self.own.device);
-            let devices = leaving(log, own, &target(log, &ring, name)?, how)?;
-            Ok(described(log, &ring, &devices))
+            let target = target(log, &ring, name)?;
+            let devices = leaving(log, own, &target, how)?;
+            Ok(described(log, &ring, own, &target, &devices))
         })
     }
 
@@ -177,11 +181,27 @@ fn not_synced(error: SyncError) -> MemberError {
 }
 
 /// Says in names what leaves.
-fn described(log: &MemberLog, ring: &Keyring, devices: &BTreeSet<KeyId>) -> Removed {
+fn described(
+    log: &MemberLog,
+    ring: &Keyring,
+    own: &KeyId,
+    target: &Target,
+    devices: &BTreeSet<KeyId>,
+) -> Removed {
     let paper = |id: &KeyId| log.devices().get(id).is_some_and(|of| of.keys.paper);
-    let lasting = devices.iter().filter(|id| !paper(id));
+    let alone = Removal {
+        keep_enrolled: true,
+        keep_phrase: true,
+    };
+    let meant = leaving(log, own, target, alone).unwrap_or_default();
+    let lasting = || devices.iter().filter(|id| !paper(id));
+    let name = |id: &KeyId| people::full_name(log, ring, id);
     Removed {
-        devices: lasting.map(|id| people::full_name(log, ring, id)).collect(),
+        devices: lasting().map(name).collect(),
+        enrolled: lasting()
+            .filter(|id| !meant.contains(id))
+            .map(name)
+            .collect(),
         invites: log.invites_of(devices).len(),
         phrase: devices.iter().any(paper),
     }
