@@ -5,9 +5,9 @@ use std::path::Path;
 
 use client::Journal;
 use client::join::JoinError;
-use client::member::MemberError;
-use client::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
-use client::removal::{Removal, Removed};
+use client::membership::member::MemberError;
+use client::membership::recovery::{InvalidPhrase, JournalId, RecoveryPhrase};
+use client::membership::removal::{Removal, Removed};
 use client::status::{Device, Standing};
 
 use super::done::Done;
@@ -86,6 +86,39 @@ fn failed(error: JoinError) -> CommandError {
         }
         error => error.into(),
     }
+}
+
+/// Comes back out of a bundle: the relays are gone for good.
+fn restore(
+    bundle: &Path,
+    request: &arguments::Recover,
+    session: &Session,
+) -> Outcome<Box<dyn Answer>> {
+    let home = session.home()?;
+    let phrase = read_phrase(request, session)?;
+    let device = request
+        .name
+        .clone()
+        .unwrap_or_else(|| session.device_name());
+    let progress = session.progress("reading");
+    let restored = session.wait(home.restore(&phrase, bundle, &device, progress.as_ref()))?;
+    drop((progress, phrase));
+    let (journal, report) = restored?;
+    let sync = sync::Report::from(report);
+    let line = sync.line();
+    let document = serde_json::json!({
+        "journal": journal.id().to_string(),
+        "device": journal.about()?.device,
+        "sync": sync,
+    });
+    Ok(Done::new(document)
+        .pair("journal", journal.id())
+        .pair("bundle", &line)
+        .say(&format!("This device is in journal {}.", journal.label()))
+        .say(&line)
+        .say("The journal has no relay now. If the old one comes back after all, do not sync with it from other devices: there would be two member logs.")
+        .next("A new relay: ebb relay add URL --token-file FILE")
+        .answer())
 }
 
 /// Says how to remove a device, and how to keep those whom it let in.
