@@ -198,6 +198,7 @@ impl Machine {
                 }
             }
         }
+        let request = self.with_blobs(request);
         let answer = around
             .network
             .send(asker, running.relay, request, around.random);
@@ -221,6 +222,21 @@ impl Machine {
             Answer::Problem(problem) => Next::End(Err(problem.detail)),
             Answer::Lost => Next::End(Err("no answer".to_owned())),
         }
+    }
+
+    /// Adds to records for a relay that lost them the sealed keys that they give to devices.
+    fn with_blobs(&self, request: Request) -> Request {
+        let Request::AppendLog(mut append) = request else {
+            return request;
+        };
+        for bytes in &append.records {
+            let record = SignedRecord::parse(&bytes.0).and_then(SignedRecord::trusted);
+            for (_, hash) in record.iter().flat_map(|record| record.body().device_keys()) {
+                let blob = self.disk.now().blobs.get(&hash).cloned();
+                append.blobs.extend(blob.map(protocol::cbor::Bytes));
+            }
+        }
+        Request::AppendLog(append)
     }
 
     /// Stores verified records, and the sealed keys that they give to devices.
