@@ -25,6 +25,9 @@ use crate::record::{load, store_change, stored_tip};
 use crate::sync::SEALED_VECTOR;
 use crate::{os, profile, row};
 
+/// The setting that says: another copy of this device wrote in the own chain, and no new one is begun yet. It outlives a
+/// crash between the two, after which nothing would say so any more.
+pub(crate) const COPIED: &str = "copied";
 /// The field of an entry that names who wrote it first.
 const AUTHOR: &str = "author";
 /// Why documents cannot be rebuilt.
@@ -87,7 +90,7 @@ impl Rebuilt {
     }
 }
 
-/// Returns whether something is merged that a frontier excludes.
+/// Returns whether something is merged that a frontier excludes, or a new chain is due.
 pub(crate) fn is_due(replica: &Replica) -> Result<bool, LoadError> {
     let path = replica.path().to_owned();
     replica.read(|reader| {
@@ -126,8 +129,11 @@ pub(crate) fn rebuild(
 }
 
 impl Context<'_> {
-    /// Returns whether something is merged that a frontier excludes.
+    /// Returns whether something is merged that a frontier excludes, or a new chain is due.
     pub(crate) fn is_rebuild_due(&self, reader: &Reader<'_>) -> Result<bool, LoadError> {
+        if reader.setting(COPIED)?.is_some() {
+            return Ok(true);
+        }
         let own = reader.own()?;
         let held: BTreeSet<(ChainId, Seq)> = reader
             .held()?
@@ -177,6 +183,9 @@ impl Context<'_> {
         writer: &mut Writer<'_>,
         begin: Option<ChainSalt>,
     ) -> Result<Rebuilt, RebuildError> {
+        let copied = writer.setting(COPIED)?.is_some();
+        let begin = begin.or_else(|| copied.then(|| ChainSalt(os::random_bytes())));
+        writer.set_setting(COPIED, None)?;
         let own = writer.own()?;
         let before = self.stored(writer)?;
         let mut documents = Documents::afresh(self.path);

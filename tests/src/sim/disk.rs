@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) salt: ChainSalt,
     pub(crate) sealed_vector: Vector,
     pub(crate) waiting: BTreeMap<EnvelopeHash, Vec<u8>>,
+    /// Another copy of this device wrote in the own chain, and no new one is begun yet.
+    pub(crate) copied: bool,
     /// What each relay acknowledged.
     pub(crate) acknowledged: BTreeMap<usize, Vector>,
     pub(crate) documents: BTreeMap<DocumentId, Arc<Document>>,
@@ -72,6 +74,7 @@ impl State {
             salt,
             sealed_vector: Vector::default(),
             waiting: BTreeMap::new(),
+            copied: false,
             acknowledged: BTreeMap::new(),
             documents: BTreeMap::new(),
             loose: Vec::new(),

@@ -132,7 +132,11 @@ impl Machine {
                 }
             }
             Action::Merge(incoming) => {
-                merge::merge(self.disk.write(), &incoming, &self.ring);
+                let chain = self.chain();
+                let state = self.disk.write();
+                let mut chains = incoming.iter().map(|one| one.envelope.header().chain());
+                state.copied |= chains.any(|other| other == chain);
+                merge::merge(state, &incoming, &self.ring);
                 self.disk.commit();
             }
             Action::Wait { envelope, hash, .. } => {
@@ -268,10 +272,8 @@ impl Machine {
             return;
         };
         let whole = Arc::make_mut(&mut of);
-        for cut in whole.kept.drain(keep.min(whole.kept.len())..) {
-            let (hash, bytes) = (cut.envelope.hash(), cut.envelope.bytes().to_vec());
-            state.waiting.insert(hash, bytes);
-        }
+        // The client keeps what it cuts off, and never looks at it again.
+        whole.kept.truncate(keep);
         if let Some(last) = whole.kept.last() {
             let header = last.envelope.header();
             whole.tip.seq = header.seq;
@@ -280,6 +282,7 @@ impl Machine {
             state.chains.insert(chain, of);
         }
         state.sealed_vector = Vector::default();
+        state.copied = true;
         self.disk.commit();
     }
 

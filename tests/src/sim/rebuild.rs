@@ -39,6 +39,10 @@ struct Again {
 
 /// Returns whether something is merged that a frontier excludes.
 pub(crate) fn is_due(state: &State, own: &KeyId) -> bool {
+    state.copied || is_excluding(state, own)
+}
+
+fn is_excluding(state: &State, own: &KeyId) -> bool {
     state.chains.values().any(|chain| {
         let device = state.log.devices().get(&chain.device);
         device.is_some_and(|device| !device.losses().is_empty())
@@ -73,6 +77,8 @@ pub(crate) fn rebuild(
     begin: Option<ChainSalt>,
     fresh: ChainSalt,
 ) {
+    let begin = begin.or(std::mem::take(&mut state.copied).then_some(fresh));
+    state.copied = false;
     let before = std::mem::take(&mut state.documents);
     merge_envelopes(state, own);
     let loose = std::mem::take(&mut state.loose);

@@ -108,6 +108,8 @@ impl<'a> Driver<'a> {
             let waiting = reader
                 .waiting()?
                 .into_iter()
+                // What gave way to another copy would only drive that one out again.
+                .filter(|waiting| waiting.reason != ANOTHER_COPY)
                 .map(|waiting| waiting.bytes)
                 .collect();
             Ok::<_, LoadError>((replica, stored.records, waiting))
@@ -311,6 +313,7 @@ impl<'a> Driver<'a> {
                 .and_then(|last| log.index_of(&last.header().head));
             writer.cut_chain(&chain, tip, head.unwrap_or(0))?;
             writer.set_setting(SEALED_VECTOR, None)?;
+            writer.set_setting(again::COPIED, Some("yes"))?;
             Ok::<_, LoadError>(())
         })?)
     }
