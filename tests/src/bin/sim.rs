@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use ebb_tests::sim::{Options, run};
 
-const USAGE: &str = "usage: sim [--seed N | --seeds A..B | --histories N] [--steps M] [--devices K] [--verbose]";
+const USAGE: &str =
+    "usage: sim [--seed N | --seeds A..B | --histories N] [--steps M] [--devices K] [--verbose]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -98,7 +98,10 @@ impl Machine {
                 return;
             }
             let Some(action) = running.session.poll() else {
-                around.ledger.broken.push("a session fell silent".to_owned());
+                around
+                    .ledger
+                    .broken
+                    .push("a session fell silent".to_owned());
                 return;
             };
             let (relay, sessions) = (running.relay, running.sessions);
@@ -196,7 +199,8 @@ impl Machine {
         if let Request::Append(append) = &request {
             for bytes in &append.envelopes {
                 let envelope = protocol::envelope::Envelope::parse(bytes.0.clone());
-                let own = |one: &protocol::envelope::Envelope| one.header().device == self.id;
+                let chain = self.chain();
+                let own = |one: &protocol::envelope::Envelope| one.header().chain() == chain;
                 if let Some(envelope) = envelope.ok().filter(own) {
                     around.ledger.sent(self.number, self.life, &envelope);
                 }
@@ -251,11 +255,20 @@ impl Machine {
             let Ok(record) = signed.clone().trusted() else {
                 continue;
             };
-            if Arc::make_mut(&mut state.log).append_verified(&record).is_err() {
+            if Arc::make_mut(&mut state.log)
+                .append_verified(&record)
+                .is_err()
+            {
                 continue;
             }
             Arc::make_mut(&mut state.records).push(signed.bytes().to_vec());
-            named.extend(record.body().device_keys().into_iter().map(|(_, hash)| hash));
+            named.extend(
+                record
+                    .body()
+                    .device_keys()
+                    .into_iter()
+                    .map(|(_, hash)| hash),
+            );
         }
         let of = blobs.iter().map(|blob| (BlobHash::of(blob), blob.clone()));
         Arc::make_mut(&mut state.blobs).extend(of.filter(|(hash, _)| named.contains(hash)));
@@ -292,7 +305,10 @@ impl Machine {
         let loose = self.disk.now().loose.iter();
         let mut batches = Vec::new();
         running.marks.clear();
-        let own: Vec<_> = loose.filter(|change| change.chain == chain).cloned().collect();
+        let own: Vec<_> = loose
+            .filter(|change| change.chain == chain)
+            .cloned()
+            .collect();
         for part in own.chunks(12) {
             let mut encoder = Encoder::default();
             let fits = part.iter().all(|change| {
@@ -324,7 +340,11 @@ impl Machine {
                 return false;
             }
             let mark = usize::try_from(outgoing.mark).unwrap_or(usize::MAX);
-            let covers = running.marks.get(mark).map(Vec::as_slice).unwrap_or_default();
+            let covers = running
+                .marks
+                .get(mark)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             state
                 .loose
                 .retain(|loose| !covers.iter().any(|of| Arc::ptr_eq(of, loose)));
@@ -338,7 +358,9 @@ impl Machine {
     fn load(&self, chain: &ChainId, after: Seq, until: Seq) -> Vec<VerifiedEnvelope> {
         let [after, until] = [after, until].map(|seq| usize::try_from(seq.0).unwrap_or(usize::MAX));
         let of = self.disk.now().chains.get(chain);
-        let kept = of.and_then(|of| of.kept.get(after..until)).unwrap_or_default();
+        let kept = of
+            .and_then(|of| of.kept.get(after..until))
+            .unwrap_or_default();
         kept.iter()
             .take(20)
             .map(|kept| VerifiedEnvelope::trusted((*kept.envelope).clone()))
@@ -366,6 +388,8 @@ fn notice(running: &mut Running, warning: &Warning) {
 /// Reports what a session should have noticed and did not.
 fn missed(running: &mut Running, ledger: &mut Ledger) {
     if let Some(expect) = running.expect.take() {
-        ledger.broken.push(format!("a session did not notice: {expect:?}"));
+        ledger
+            .broken
+            .push(format!("a session did not notice: {expect:?}"));
     }
 }

@@ -22,6 +22,10 @@ use super::disk::Loose;
 use super::ledger::field;
 use super::world::World;
 
+/// Envelopes that a relay lays in its store for them in one history. Everybody holds them, and tries them again at every
+/// merge: more would only make a long history slow.
+const LAID: usize = 24;
+
 /// One attempt: an envelope that is not yet sealed.
 struct Attempt {
     device: KeyId,
@@ -132,6 +136,10 @@ impl World {
     }
 
     fn lay(&mut self, envelope: Option<Envelope>) -> bool {
+        if self.laid >= LAID {
+            return false;
+        }
+        self.laid += 1;
         let shelf = self.network.relays[0].shelf.as_mut();
         let planted = envelope.and_then(|envelope| Some(shelf?.plant(&envelope)));
         planted.unwrap_or(false)
@@ -219,7 +227,10 @@ impl World {
     }
 
     fn altered_batch(&mut self, machine: usize) {
-        let mut attempt = self.good(machine, "a batch whose changes are not what their hashes say");
+        let mut attempt = self.good(
+            machine,
+            "a batch whose changes are not what their hashes say",
+        );
         // Not the version, nor what says how long the rest is: the values stand at the end.
         let place = attempt.batch.len() - 1 - self.random.below(2);
         attempt.batch[place] ^= 1;
@@ -268,7 +279,13 @@ impl World {
         fields.insert(field(mark), Value::Scalar(Scalar::Int(mark)));
         let (document, key) = self.entry();
         let mut scratch = self.machines[machine].disk.now().document(document);
-        let put = scratch.put(Actor(chain.0), self.now / 1000, &key, &fields, &BTreeSet::new());
+        let put = scratch.put(
+            Actor(chain.0),
+            self.now / 1000,
+            &key,
+            &fields,
+            &BTreeSet::new(),
+        );
         let Ok(Some(made)) = put else { return };
         let attempt = Attempt {
             device: self.machines[machine].id,
@@ -304,6 +321,9 @@ impl World {
 }
 
 fn batch(document: DocumentId, changes: &[&NewChange]) -> Vec<u8> {
-    let changes: Vec<_> = changes.iter().map(|one| (document, one.bytes.as_slice())).collect();
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|one| (document, one.bytes.as_slice()))
+        .collect();
     encode(&changes).expect("own changes can be encoded")
 }

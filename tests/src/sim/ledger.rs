@@ -133,8 +133,7 @@ pub(crate) fn is_excluded(log: &MemberLog, carrier: &Carrier) -> bool {
         let last = loss.frontier.0.get(&carrier.chain);
         loss.since > carrier.head
             && last.is_none_or(|last| {
-                carrier.seq > last.seq.0
-                    || (carrier.seq == last.seq.0 && carrier.hash != last.hash)
+                carrier.seq > last.seq.0 || (carrier.seq == last.seq.0 && carrier.hash != last.hash)
             })
     })
 }

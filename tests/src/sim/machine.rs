@@ -75,7 +75,9 @@ impl Machine {
 
     pub(crate) fn open_ring(&self) -> Keyring {
         let state = self.disk.now();
-        Keyring::open(&state.log, &self.keys, |hash| state.blobs.get(hash).cloned())
+        Keyring::open(&state.log, &self.keys, |hash| {
+            state.blobs.get(hash).cloned()
+        })
     }
 
     /// Returns the role that it has as far as it knows.
@@ -120,7 +122,13 @@ impl Machine {
     }
 
     /// Records an entry, or edits one. `crash`: the power goes before the commit.
-    pub(crate) fn write(&mut self, now: i64, crash: bool, ledger: &mut Ledger, random: &mut Random) {
+    pub(crate) fn write(
+        &mut self,
+        now: i64,
+        crash: bool,
+        ledger: &mut Ledger,
+        random: &mut Random,
+    ) {
         let Some((document, key)) = self.choose(now, random) else {
             return;
         };
@@ -136,8 +144,7 @@ impl Machine {
         let chain = self.chain();
         let state = self.disk.write();
         let mut edited = state.document(document);
-        let Ok(Some(change)) =
-            edited.put(Actor(chain.0), now / 1000, &key, &set, &BTreeSet::new())
+        let Ok(Some(change)) = edited.put(Actor(chain.0), now / 1000, &key, &set, &BTreeSet::new())
         else {
             return;
         };

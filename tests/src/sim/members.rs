@@ -57,13 +57,21 @@ pub(crate) fn start(random: &mut Random) -> (Machine, Vec<Relay>) {
         device: device_keys(&pair, &key, random),
         epoch: key.commitment(),
         key: BlobHash::of(&blob),
-        relays: vec!["https://home.example".to_owned(), "https://other.example".to_owned()],
+        relays: vec![
+            "https://home.example".to_owned(),
+            "https://other.example".to_owned(),
+        ],
     });
     let genesis = SignedRecord::create(&pair, Place::GENESIS, 0, &body);
     let records = vec![genesis.bytes().to_vec()];
     let blobs = BTreeMap::from([(BlobHash::of(&blob), blob)]);
     let log = MemberLog::start(genesis).expect("an own genesis is valid");
-    let state = State::new(log, records.clone(), blobs.clone(), ChainSalt(random.bytes()));
+    let state = State::new(
+        log,
+        records.clone(),
+        blobs.clone(),
+        ChainSalt(random.bytes()),
+    );
     let relay = || Relay {
         shelf: Shelf::new(records.clone(), blobs.clone()).ok(),
         earlier: Vec::new(),
@@ -79,9 +87,9 @@ impl World {
             return false;
         }
         self.sync_through(machine, 0).is_ok()
-            && self.home().is_some_and(|home| {
-                home.log.head() == self.machines[machine].disk.now().log.head()
-            })
+            && self
+                .home()
+                .is_some_and(|home| home.log.head() == self.machines[machine].disk.now().log.head())
     }
 
     /// Whether the home relay's log is the longest one.
@@ -129,7 +137,11 @@ impl World {
         let Some(key) = Self::current_key(&of.disk.now().log, &of.ring) else {
             return false;
         };
-        let person = if own { of.person } else { PersonId(self.random.bytes()) };
+        let person = if own {
+            of.person
+        } else {
+            PersonId(self.random.bytes())
+        };
         let random = &mut self.random;
         let name = seal_name("a person", &person.0, key, random).expect("a short name fits");
         let blob = seal_to(key, &pair, random);
@@ -191,11 +203,20 @@ impl World {
         };
         // What devices keep: the keys sealed to devices.
         let page = home.page(0);
-        let blobs = page.blobs.into_iter().map(|blob| (BlobHash::of(&blob.0), blob.0));
+        let blobs = page
+            .blobs
+            .into_iter()
+            .map(|blob| (BlobHash::of(&blob.0), blob.0));
         let salt = ChainSalt(self.random.bytes());
-        let state = State::new((*home.log).clone(), (*home.records).clone(), blobs.collect(), salt);
+        let state = State::new(
+            (*home.log).clone(),
+            (*home.records).clone(),
+            blobs.collect(),
+            salt,
+        );
         let number = self.machines.len();
-        self.machines.push(Machine::new(number, seed, person, state));
+        self.machines
+            .push(Machine::new(number, seed, person, state));
         true
     }
 
@@ -208,10 +229,13 @@ impl World {
         let log = of.disk.now().log.clone();
         let mut leaving: BTreeSet<KeyId> = device.into_iter().collect();
         while transitive {
-            let enrolled = log.invites().values().filter_map(|entry| match entry.state {
-                InviteState::Used(id) if leaving.contains(&entry.by) => Some(id),
-                _ => None,
-            });
+            let enrolled = log
+                .invites()
+                .values()
+                .filter_map(|entry| match entry.state {
+                    InviteState::Used(id) if leaving.contains(&entry.by) => Some(id),
+                    _ => None,
+                });
             let more: Vec<KeyId> = enrolled
                 .filter(|id| *id != of.id && log.role(id).is_some() && !leaving.contains(id))
                 .collect();
@@ -227,7 +251,8 @@ impl World {
             return false;
         };
         let frontier = frontier(of.disk.now(), &leaving);
-        let Some((body, blobs)) = rekey(&log, previous, &leaving, frontier, &mut self.random) else {
+        let Some((body, blobs)) = rekey(&log, previous, &leaving, frontier, &mut self.random)
+        else {
             return false;
         };
         let removed = self.propose(owner, &body, blobs);
@@ -265,7 +290,10 @@ impl World {
 
 /// Joins how far the chains of devices are held here.
 fn frontier(state: &State, devices: &BTreeSet<KeyId>) -> Vector {
-    let of = state.chains.iter().filter(|(_, of)| devices.contains(&of.device));
+    let of = state
+        .chains
+        .iter()
+        .filter(|(_, of)| devices.contains(&of.device));
     let position = |tip: protocol::judge::ChainTip| protocol::vector::Position {
         seq: tip.seq,
         hash: tip.hash,

@@ -78,7 +78,11 @@ impl Network {
             }
             return Answer::Lost;
         }
-        let page = if self.faulty { 2 + random.below(30) } else { 200 };
+        let page = if self.faulty {
+            2 + random.below(30)
+        } else {
+            200
+        };
         let event = match self.ask(from, to, request, page, random) {
             Ok(answer) => answer,
             Err(problem) => return Answer::Problem(problem),

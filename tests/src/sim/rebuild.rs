@@ -86,7 +86,10 @@ pub(crate) fn rebuild(
         state.loose = apply_loose(state, loose);
     }
     let present = ChainId::of(&own.device, &state.salt);
-    let mine = state.chains.iter().filter(|(_, of)| of.device == own.device);
+    let mine = state
+        .chains
+        .iter()
+        .filter(|(_, of)| of.device == own.device);
     let chains: BTreeSet<Actor> = mine
         .map(|(id, _)| Actor(id.0))
         .chain([Actor(present.0)])
@@ -101,7 +104,11 @@ pub(crate) fn rebuild(
 
 fn merge_envelopes(state: &mut State, own: &Own<'_>) {
     let mut left = Vec::new();
-    let chains: Vec<_> = state.chains.iter().map(|(id, of)| (*id, Arc::clone(of))).collect();
+    let chains: Vec<_> = state
+        .chains
+        .iter()
+        .map(|(id, of)| (*id, Arc::clone(of)))
+        .collect();
     for (chain, of) in chains {
         for (at, kept) in of.kept.iter().enumerate() {
             match candidate(state, own, chain, at, &kept.envelope) {

@@ -210,7 +210,11 @@ impl Shelf {
         next
     }
 
-    pub(crate) fn append_log(&mut self, append: &LogAppend, home: bool) -> Result<LogPage, Problem> {
+    pub(crate) fn append_log(
+        &mut self,
+        append: &LogAppend,
+        home: bool,
+    ) -> Result<LogPage, Problem> {
         let broken = || problem(ProblemKind::RuleBroken);
         let mut records = Vec::new();
         for bytes in &append.records {
@@ -218,9 +222,8 @@ impl Shelf {
         }
         if let Some(head) = self.log.index_of(&append.head) {
             let mut placed = (head + 1..).zip(&records);
-            let stands = |(at, record): (u32, &SignedRecord)| {
-                self.log.hash_at(at) == Some(record.hash())
-            };
+            let stands =
+                |(at, record): (u32, &SignedRecord)| self.log.hash_at(at) == Some(record.hash());
             if !records.is_empty() && placed.all(stands) {
                 return Ok(self.end());
             }
@@ -238,7 +241,10 @@ impl Shelf {
         self.log = Arc::new(log);
         let new = append.records.iter().map(|bytes| bytes.0.clone());
         Arc::make_mut(&mut self.records).extend(new);
-        let blobs = append.blobs.iter().map(|blob| (BlobHash::of(&blob.0), blob.0.clone()));
+        let blobs = append
+            .blobs
+            .iter()
+            .map(|blob| (BlobHash::of(&blob.0), blob.0.clone()));
         Arc::make_mut(&mut self.blobs).extend(blobs);
         Ok(self.end())
     }

@@ -47,6 +47,10 @@ pub(crate) struct World {
     pub(crate) open: Vec<Open>,
     /// Documents that were looked through, as of these heads.
     pub(crate) scanned: BTreeMap<DocumentId, Vec<ChangeHash>>,
+    /// The length of the member log then.
+    pub(crate) scanned_log: u32,
+    /// How many envelopes hostile members had laid in a relay's store.
+    pub(crate) laid: usize,
     era: Era,
     devices: usize,
     trail: Vec<String>,
@@ -68,6 +72,8 @@ impl World {
             now: START,
             open: Vec::new(),
             scanned: BTreeMap::new(),
+            scanned_log: 0,
+            laid: 0,
             era: Era::Copies,
             devices: options.devices.max(2),
             trail: Vec::new(),
@@ -128,7 +134,11 @@ impl World {
     }
 
     fn begin_era(&mut self) {
-        self.era = if self.random.chance(500) { Era::Copies } else { Era::Losses };
+        self.era = if self.random.chance(500) {
+            Era::Copies
+        } else {
+            Era::Losses
+        };
         self.network.faulty = true;
         let era = self.era;
         self.note(|| format!("an era of {era:?} begins"));
@@ -151,10 +161,19 @@ impl World {
             return Vec::new();
         };
         let here = |machine: &&Machine| !machine.gone && home.log.role(&machine.id).is_some();
-        self.machines.iter().filter(here).map(|of| of.number).collect()
+        self.machines
+            .iter()
+            .filter(here)
+            .map(|of| of.number)
+            .collect()
     }
 
-    fn with(&mut self, machine: usize, crashes: usize, act: impl FnOnce(&mut Machine, &mut Around<'_>)) {
+    fn with(
+        &mut self,
+        machine: usize,
+        crashes: usize,
+        act: impl FnOnce(&mut Machine, &mut Around<'_>),
+    ) {
         let mut around = Around {
             network: &mut self.network,
             ledger: &mut self.ledger,
@@ -220,7 +239,8 @@ impl World {
 
     fn may_write(&self, machine: usize) -> bool {
         let id = &self.machines[machine].id;
-        self.home().is_some_and(|home| home.log.role(id).is_some_and(Role::may_write))
+        self.home()
+            .is_some_and(|home| home.log.role(id).is_some_and(Role::may_write))
     }
 
     fn go_on(&mut self, machine: usize) {
@@ -244,10 +264,18 @@ impl World {
         let Some(home) = self.home() else { return };
         let log = home.log.clone();
         let bad = |of: &&Machine| {
-            let removed = log.devices().get(&of.id).is_some_and(|of| of.removed_at().is_some());
+            let removed = log
+                .devices()
+                .get(&of.id)
+                .is_some_and(|of| of.removed_at().is_some());
             removed || (of.hostile && log.role(&of.id).is_some() && !of.gone)
         };
-        let bad: Vec<usize> = self.machines.iter().filter(bad).map(|of| of.number).collect();
+        let bad: Vec<usize> = self
+            .machines
+            .iter()
+            .filter(bad)
+            .map(|of| of.number)
+            .collect();
         match self.random.pick(&bad).copied() {
             Some(machine) => self.attack(machine),
             None => {
@@ -266,13 +294,19 @@ impl World {
         let members = self.members();
         let role = self.machines[machine].role();
         let owner = role == Some(Role::Owner);
-        let roles = [Role::Contributor, Role::Contributor, Role::Reader, Role::Owner];
+        let roles = [
+            Role::Contributor,
+            Role::Contributor,
+            Role::Reader,
+            Role::Owner,
+        ];
         let other = self.random.pick(&members).copied().unwrap_or(machine);
         let done = match self.random.below(10) {
             0..=2 if members.len() + self.open.len() < self.devices + 1 => {
                 let wanted = self.random.pick(&roles).copied().unwrap_or(Role::Reader);
                 let own = !owner || self.random.chance(300);
-                let wanted = role.map_or(wanted, |role| if own { role.min(wanted) } else { wanted });
+                let wanted =
+                    role.map_or(wanted, |role| if own { role.min(wanted) } else { wanted });
                 self.invite(machine, wanted, own)
             }
             3..=6 if members.len() < self.devices => self.join(),
@@ -291,7 +325,9 @@ impl World {
         self.network.faulty = faulty;
         if done {
             let length = self.ledger.records.len();
-            self.note(|| format!("machine {machine} changed the members with {other}: {length} records"));
+            self.note(|| {
+                format!("machine {machine} changed the members with {other}: {length} records")
+            });
         }
     }
 
@@ -353,7 +389,10 @@ impl World {
     fn survives(&self, mark: i64) -> bool {
         let log = self.newest_log();
         let members = self.members();
-        let mut carriers = self.ledger.carriers_of(mark).filter(|of| !is_excluded(&log, of));
+        let mut carriers = self
+            .ledger
+            .carriers_of(mark)
+            .filter(|of| !is_excluded(&log, of));
         carriers.any(|of| {
             let relays = self.network.relays.iter();
             let mut shelves = relays.filter_map(|relay| relay.shelf.as_ref());
@@ -375,7 +414,9 @@ impl World {
         let logs = self.machines.iter().map(|of| &of.disk.durable().log);
         let logs = logs.chain(self.home().map(|home| &home.log));
         let longest = logs.max_by_key(|log| log.length());
-        longest.map(|log| (**log).clone()).expect("there is a machine")
+        longest
+            .map(|log| (**log).clone())
+            .expect("there is a machine")
     }
 
     /// Stops the faults, lets everybody sync until nothing moves, and checks.
@@ -392,7 +433,9 @@ impl World {
             let everyone: Vec<usize> = if self.home().is_some() {
                 self.members()
             } else {
-                (0..self.machines.len()).filter(|at| !self.machines[*at].gone).collect()
+                (0..self.machines.len())
+                    .filter(|at| !self.machines[*at].gone)
+                    .collect()
             };
             for machine in everyone {
                 for relay in 0..self.network.relays.len() {
@@ -401,7 +444,10 @@ impl World {
                     }
                 }
             }
-            let now = self.members().into_iter().map(|machine| self.picture(machine));
+            let now = self
+                .members()
+                .into_iter()
+                .map(|machine| self.picture(machine));
             let now: Vec<_> = now.collect();
             if before.as_ref() == Some(&now) && failures.is_empty() {
                 return check::all(self);

@@ -52,7 +52,9 @@ pub(super) fn run() -> Result<(), Failure> {
         Ok(())
     } else {
         let names = missed.join(", ");
-        Err(Failure::Mismatch(format!("the simulator does not notice: {names}")))
+        Err(Failure::Mismatch(format!(
+            "the simulator does not notice: {names}"
+        )))
     }
 }
 
@@ -78,13 +80,22 @@ fn caught_by(program: &Path) -> Result<Option<(u64, String)>, Failure> {
     for seed in 1..=HISTORIES {
         let mut command = Command::new(program);
         command
-            .args(["--seed", &seed.to_string(), "--steps", "800", "--devices", "5"])
+            .args([
+                "--seed",
+                &seed.to_string(),
+                "--steps",
+                "800",
+                "--devices",
+                "5",
+            ])
             .stderr(Stdio::null());
         let output = process::output(&mut command)?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stdout);
             let first = text.lines().next().unwrap_or("it stopped").to_owned();
-            let what = first.split_once(", ").map_or(first.as_str(), |(_, what)| what);
+            let what = first
+                .split_once(", ")
+                .map_or(first.as_str(), |(_, what)| what);
             return Ok(Some((seed, what.chars().take(120).collect())));
         }
     }
@@ -95,7 +106,11 @@ fn caught_by(program: &Path) -> Result<Option<(u64, String)>, Failure> {
 pub(crate) fn stand_in() -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
     let called = PathBuf::from(arguments.next()?);
-    let mutant = called.file_name()?.to_str()?.strip_prefix(WRAPPER)?.to_owned();
+    let mutant = called
+        .file_name()?
+        .to_str()?
+        .strip_prefix(WRAPPER)?
+        .to_owned();
     let rustc = arguments.next()?;
     let arguments: Vec<OsString> = arguments.collect();
     let status = Command::new(rustc)
