@@ -25,8 +25,17 @@ impl Binaries {
         Self::build(&[packages.as_slice(), &["--release"]].concat())
     }
 
+    /// Builds the simulator alone, as it would be released.
+    pub(crate) fn simulator() -> Result<Self, Failure> {
+        Self::build_targets(&["--bin", "sim", "-p", "ebb-tests", "--release"])
+    }
+
     fn build(selection: &[&str]) -> Result<Self, Failure> {
-        let mut command = workspace::cargo(&["build", "--locked", "--bins"]);
+        Self::build_targets(&[&["--bins"], selection].concat())
+    }
+
+    fn build_targets(selection: &[&str]) -> Result<Self, Failure> {
+        let mut command = workspace::cargo(&["build", "--locked"]);
         command.args(selection);
         eprintln!("$ {}", process::line(&command));
         command.arg("--message-format=json-render-diagnostics");

@@ -10,6 +10,7 @@ mod demo;
 mod failure;
 mod process;
 mod scene;
+mod sim;
 mod test;
 mod tidy;
 mod workspace;
@@ -23,18 +24,26 @@ usage: cargo xtask COMMAND
   test         format, lints, house rules, every test
   tidy         the house rules alone: sizes, names, who may import whom
   conformance  checks by outside programs: golden vectors, the pure crates for wasm32
+  sim          many devices, a lying relay and cheating members, from a seed; the options are those of the
+               simulator (--seed N, --seeds A..B, --histories N, --steps M, --devices K), or --mutants alone:
+               builds with deliberate bugs, each of which must be caught
   bench        the budgets, each beside a baseline measured in the same run (release build, some minutes)";
 
 fn main() -> ExitCode {
+    if let Some(done) = sim::stand_in() {
+        return done;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let command = match arguments.as_slice() {
-        [name] => name.as_str(),
-        _ => "",
+    let (command, rest) = match arguments.as_slice() {
+        [name] => (name.as_str(), [].as_slice()),
+        [name, rest @ ..] if name == "sim" => (name.as_str(), rest),
+        _ => ("", [].as_slice()),
     };
     let outcome = match command {
         "bench" => bench::run(),
         "conformance" => conformance::run(),
         "demo" => demo::run(),
+        "sim" => sim::run(rest),
         "test" => test::run(),
         "tidy" => tidy::run(),
         _ => {

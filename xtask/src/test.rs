@@ -3,6 +3,7 @@
 use crate::binaries::Binaries;
 use crate::failure::Failure;
 use crate::process;
+use crate::sim;
 use crate::tidy;
 use crate::workspace::cargo;
 
@@ -13,6 +14,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let lints = ["clippy", "--locked", "--workspace", "--all-targets"];
     process::run(cargo(&lints).args(["--", "-D", "warnings"]))?;
     let binaries = Binaries::debug()?;
+    sim::bounded(&binaries)?;
     process::run(
         cargo(&["test", "--locked", "--workspace"])
             .env("EBB_BIN", binaries.path("ebb")?)

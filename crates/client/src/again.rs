@@ -26,10 +26,13 @@ use crate::record::{load, store_change, stored_tip};
 use crate::sync::SEALED_VECTOR;
 use crate::{os, profile, row};
 
+/// The setting that says: another copy of this device wrote in the own chain, and no new one is begun yet. It outlives a
+/// crash between the two, after which nothing would say so any more.
+pub(crate) const NEW_CHAIN_DUE: &str = "new-chain-due";
 /// The field of an entry that names who wrote it first.
 pub(crate) const AUTHOR: &str = "author";
 /// The setting with the notice that this replica is a copy.
-const COPIED: &str = "copied";
+const COPIED: &str = "copied-notice";
 /// The notice.
 const COPIED_WORDS: &str = "this replica is a copy, or was restored from a backup: it goes on as a new one, and both keep what they wrote";
 
@@ -93,7 +96,7 @@ impl Rebuilt {
     }
 }
 
-/// Returns whether something is merged that a frontier excludes.
+/// Returns whether something is merged that a frontier excludes, or a new chain is due.
 pub(crate) fn is_due(replica: &Replica) -> Result<bool, LoadError> {
     let path = replica.path().to_owned();
     replica.read(|reader| {
@@ -173,8 +176,11 @@ pub(crate) enum CopiedError {
 }
 
 impl Context<'_> {
-    /// Returns whether something is merged that a frontier excludes.
+    /// Returns whether something is merged that a frontier excludes, or a new chain is due.
     pub(crate) fn is_rebuild_due(&self, reader: &Reader<'_>) -> Result<bool, LoadError> {
+        if reader.setting(NEW_CHAIN_DUE)?.is_some() {
+            return Ok(true);
+        }
         let own = reader.own()?;
         let held: BTreeSet<(ChainId, Seq)> = reader
             .held()?
@@ -224,6 +230,9 @@ impl Context<'_> {
         writer: &mut Writer<'_>,
         begin: Option<ChainSalt>,
     ) -> Result<Rebuilt, RebuildError> {
+        let due = writer.setting(NEW_CHAIN_DUE)?.is_some();
+        let begin = begin.or_else(|| due.then(|| ChainSalt(os::random_bytes())));
+        writer.set_setting(NEW_CHAIN_DUE, None)?;
         let own = writer.own()?;
         let before = self.stored(writer)?;
         let mut documents = Documents::afresh(self.path);

@@ -24,7 +24,7 @@ use sync::Incoming;
 
 use crate::journal::{DamagedReplica, LoadError};
 use crate::record::{load, stored_tip};
-use crate::{os, profile, row};
+use crate::{again, os, profile, row};
 
 /// What merging did.
 #[derive(Debug, Default)]
@@ -197,6 +197,9 @@ fn accept(
     };
     // The session judged it to be the next of its chain, and holds the lock under which nobody else extends chains; a
     // chain that has it already, or has another there, keeps what it has.
+    if header.chain() == writer.own()?.chain {
+        writer.set_setting(again::NEW_CHAIN_DUE, Some("yes"))?;
+    }
     let accepted = writer.accept(&next, state)?;
     writer.remove_waiting(&stored.hash)?;
     debug_assert!(matches!(accepted, Accepted::Stored), "{accepted:?}");

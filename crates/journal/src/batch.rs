@@ -65,6 +65,9 @@ pub enum Authors<'a> {
 
 impl Authors<'_> {
     fn allow(&self, actor: Actor) -> bool {
+        if cfg!(ebb_mutant = "unchecked-actor") {
+            return true;
+        }
         match self {
             Self::One(one) => *one == actor,
             Self::Listed(actors) => actors.contains(&actor),

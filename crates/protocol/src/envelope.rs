@@ -237,12 +237,14 @@ impl Envelope {
         else {
             return Err(BadSignature);
         };
-        sign::verify(
-            key,
-            Domain::EnvelopeSignature,
-            &[signed],
-            &Signature(*signature),
-        )?;
+        if !cfg!(ebb_mutant = "skip-signature") {
+            sign::verify(
+                key,
+                Domain::EnvelopeSignature,
+                &[signed],
+                &Signature(*signature),
+            )?;
+        }
         Ok(VerifiedEnvelope(self))
     }
 }

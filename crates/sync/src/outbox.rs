@@ -124,3 +124,28 @@ pub(crate) fn lost(acknowledged: &Vector, relay: &Vector) -> u64 {
         .map(|(chain, had)| had.seq.0.saturating_sub(relay.seq(chain).0))
         .sum()
 }
+
+/// A deliberate bug: what is sent again is sealed anew.
+#[cfg(ebb_mutant = "seal-again")]
+pub(crate) fn seal_again(
+    replica: &Replica,
+    envelopes: Vec<VerifiedEnvelope>,
+    random: &mut impl CryptoRng,
+) -> Vec<VerifiedEnvelope> {
+    let own = replica.own_chain();
+    let mut again = |envelope: VerifiedEnvelope| {
+        let mut header = envelope.header().clone();
+        let key = replica.keys.get(header.epoch)?;
+        let content = seal::open(&envelope, key).ok()?;
+        random.fill_bytes(&mut header.nonce);
+        let sealed = seal::seal(header, &content, key, &replica.device).ok()?;
+        Some(VerifiedEnvelope::trusted(sealed))
+    };
+    let envelopes = envelopes.into_iter();
+    envelopes
+        .map(|one| match one.header().chain() == own {
+            true => again(one.clone()).unwrap_or(one),
+            false => one,
+        })
+        .collect()
+}

@@ -215,6 +215,9 @@ impl<R: CryptoRng> Session<R> {
     fn start_chain(&mut self) {
         let mut salt = ChainSalt([0; 16]);
         self.random.fill_bytes(&mut salt.0);
+        if cfg!(ebb_mutant = "reuse-chain") {
+            salt = self.replica.own.salt;
+        }
         self.replica.own.salt = salt;
         self.replica.own.sealed_vector = Vector::default();
         self.actions.push_back(Action::Warn(Warning::Copied));
@@ -318,6 +321,8 @@ impl<R: CryptoRng> Session<R> {
             .try_into()
             .unwrap_or(u64::MAX);
         self.step = Step::Appended;
+        #[cfg(ebb_mutant = "seal-again")]
+        let envelopes = outbox::seal_again(&self.replica, envelopes, &mut self.random);
         let envelopes = envelopes
             .iter()
             .map(|envelope| envelope.envelope().bytes().to_vec());

@@ -8,7 +8,8 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use journal::DocumentId;
 use journal::batch::{Encoder, Pushed};
-use protocol::api::{Append, Appended, LogPage, SyncAnswer, journal_path};
+use protocol::api::{Append, Appended, LogAppend, LogPage, SyncAnswer, journal_path};
+use protocol::cbor::Bytes;
 use protocol::envelope::{Envelope, VerifiedEnvelope};
 use protocol::id::{BlobHash, ChainId, EnvelopeHash, KeyId, Seq};
 use protocol::judge::ChainTip;
@@ -123,7 +124,7 @@ impl<'a> Driver<'a> {
             let waiting = reader
                 .waiting()?
                 .into_iter()
-                // What gave way to another copy of this device has no place to wait for.
+                // What gave way to another copy would only drive that one out again.
                 .filter(|waiting| waiting.reason != ANOTHER_COPY)
                 .map(|waiting| waiting.bytes)
                 .collect();
@@ -257,10 +258,13 @@ impl<'a> Driver<'a> {
                 }
                 answer.map(Event::Synced)
             }
-            Request::AppendLog(append) => relay
-                .post::<_, LogPage>(&self.keys, &path("log"), append, None)
-                .await
-                .map(Event::LogAppended),
+            Request::AppendLog(append) => {
+                let append = self.with_blobs(append)?;
+                relay
+                    .post::<_, LogPage>(&self.keys, &path("log"), &append, None)
+                    .await
+                    .map(Event::LogAppended)
+            }
             Request::Append(append) => {
                 let answer = relay
                     .post::<Append, Appended>(&self.keys, &path("envelopes"), append, None)
@@ -277,6 +281,22 @@ impl<'a> Driver<'a> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Adds to records for a relay that lacks them the sealed keys that they give to devices: without those, who asks that
+    /// relay first could never open the new epoch.
+    fn with_blobs(&self, append: &LogAppend) -> Result<LogAppend, SyncError> {
+        let mut append = append.clone();
+        self.replica.read(|reader| {
+            for bytes in &append.records {
+                let record = SignedRecord::parse(&bytes.0).and_then(SignedRecord::trusted);
+                for (_, hash) in record.iter().flat_map(|record| record.body().device_keys()) {
+                    append.blobs.extend(reader.blob(&hash)?.map(Bytes));
+                }
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(append)
     }
 
     fn store_log(
@@ -318,6 +338,7 @@ impl<'a> Driver<'a> {
                 .and_then(|last| log.index_of(&last.header().head));
             writer.cut_chain(&chain, tip, head.unwrap_or(0))?;
             writer.set_setting(SEALED_VECTOR, None)?;
+            writer.set_setting(again::NEW_CHAIN_DUE, Some("yes"))?;
             Ok::<_, LoadError>(())
         })?)
     }

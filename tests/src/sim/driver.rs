@@ -1,0 +1,395 @@
+//! Carries out the actions of a session on a machine in memory, in the order given, as the client does over HTTP and SQLite.
+//!
+//! An action is durable before the next one is taken; the power may go before any of them. A session stands still between
+//! two requests, while the rest of the world goes on.
+
+use std::sync::Arc;
+
+use journal::batch::{Encoder, Pushed};
+use protocol::api::ProblemKind;
+use protocol::envelope::VerifiedEnvelope;
+use protocol::id::{BlobHash, ChainId, Seq};
+use protocol::record::SignedRecord;
+use protocol::role::Role;
+use protocol::vector::Vector;
+use sync::{Action, Event, Fault, Known, Own, Request, Session, Unsealed, Warning};
+
+use super::disk::Loose;
+use super::ledger::Ledger;
+use super::machine::Machine;
+use super::merge;
+use super::network::{Answer, Asker, Expect, Network};
+use super::random::Random;
+use super::relay::Shelf;
+
+/// How many sessions a sync may take: each one after the first follows a rebuilding of the replica.
+const SESSIONS: u32 = 8;
+
+/// A session under way.
+pub(crate) struct Running {
+    session: Session<Random>,
+    pub(crate) relay: usize,
+    sessions: u32,
+    /// The changes of each batch handed to the session.
+    marks: Vec<Vec<Arc<Loose>>>,
+    /// What the session must still notice.
+    expect: Option<Expect>,
+}
+
+/// What a machine acts on.
+pub(crate) struct Around<'a> {
+    pub(crate) network: &'a mut Network,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) random: &'a mut Random,
+    pub(crate) now: i64,
+    /// In how many of a thousand actions the power goes.
+    pub(crate) crashes: usize,
+}
+
+/// Whether a session goes on.
+enum Next {
+    Action,
+    Pause,
+    Again,
+    End(Result<(), String>),
+}
+
+impl Machine {
+    /// Starts a sync with a relay.
+    pub(crate) fn start_sync(&mut self, relay: usize, around: &mut Around<'_>) {
+        self.start_session(relay, 1, around);
+    }
+
+    fn start_session(&mut self, relay: usize, sessions: u32, around: &mut Around<'_>) {
+        self.settle(around.now, around.random);
+        let state = self.disk.now();
+        let known = |(id, chain): (&ChainId, &Arc<super::disk::Chain>)| {
+            let (device, tip) = (chain.device, chain.tip);
+            (*id, Known { device, tip })
+        };
+        let replica = sync::Replica {
+            log: (*state.log).clone(),
+            device: self.key_pair(),
+            keys: self.open_ring(),
+            chains: state.chains.iter().map(known).collect(),
+            own: Own {
+                salt: state.salt,
+                sealed_vector: state.sealed_vector.clone(),
+            },
+            acknowledged: state.acknowledged.get(&relay).cloned().unwrap_or_default(),
+        };
+        let waiting = state.waiting.values().cloned().collect();
+        let records = (*state.records).clone();
+        self.last = None;
+        self.running = Some(Running {
+            session: Session::start(replica, records, waiting, around.random.split()),
+            relay,
+            sessions,
+            marks: Vec::new(),
+            expect: None,
+        });
+    }
+
+    /// Carries out actions until an answer has come, the session is over, or the power goes.
+    pub(crate) fn advance(&mut self, around: &mut Around<'_>) {
+        while let Some(mut running) = self.running.take() {
+            if around.random.chance(around.crashes) {
+                self.crash();
+                return;
+            }
+            let Some(action) = running.session.poll() else {
+                around
+                    .ledger
+                    .broken
+                    .push("a session fell silent".to_owned());
+                return;
+            };
+            let (relay, sessions) = (running.relay, running.sessions);
+            match self.carry_out(&mut running, action, around) {
+                Next::Action => self.running = Some(running),
+                Next::Pause => {
+                    self.running = Some(running);
+                    return;
+                }
+                Next::Again if sessions < SESSIONS => {
+                    self.start_session(relay, sessions + 1, around);
+                }
+                Next::Again => self.last = Some(Err("rebuilt again and again".to_owned())),
+                Next::End(result) => self.last = Some(result),
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        running: &mut Running,
+        action: Action,
+        around: &mut Around<'_>,
+    ) -> Next {
+        match action {
+            Action::StoreLog { records, blobs } => {
+                let records = records.iter().map(|record| record.signed().clone());
+                self.store_log(&records.collect::<Vec<_>>(), &blobs);
+                if super::rebuild::is_due(self.disk.now(), &self.id) {
+                    return Next::Again;
+                }
+            }
+            Action::Merge(incoming) => {
+                let chain = self.chain();
+                let state = self.disk.write();
+                let mut chains = incoming.iter().map(|one| one.envelope.header().chain());
+                state.copied |= chains.any(|other| other == chain);
+                merge::merge(state, &incoming, &self.ring);
+                self.disk.commit();
+            }
+            Action::Wait { envelope, hash, .. } => {
+                running.expect = running.expect.filter(|expect| *expect != Expect::Altered);
+                self.disk.write().waiting.insert(hash, envelope);
+                self.disk.commit();
+            }
+            Action::StartChain(salt) => self.rebuild(Some(salt), around.now, around.random),
+            Action::Yield { after } => {
+                self.yield_chain(after);
+                return Next::Again;
+            }
+            Action::CollectUnsealed => {
+                let batches = self.collect(running);
+                running.session.handle(Event::Unsealed(batches));
+            }
+            Action::StoreOwn(sealed) => {
+                let stored = self.store_own(running, &sealed, around.ledger);
+                running.session.handle(Event::Stored(stored));
+            }
+            Action::Load {
+                chain,
+                after,
+                until,
+            } => {
+                let loaded = self.load(&chain, after, until);
+                running.session.handle(Event::Loaded(loaded));
+            }
+            Action::Send(request) => {
+                missed(running, around.ledger);
+                return self.send(running, request, around);
+            }
+            Action::Acknowledged { heads, .. } => {
+                self.disk.write().acknowledged.insert(running.relay, heads);
+                self.disk.commit();
+            }
+            Action::Warn(warning) => notice(running, &warning),
+            Action::Finish(Ok(_)) => {
+                missed(running, around.ledger);
+                return Next::End(Ok(()));
+            }
+            Action::Finish(Err(fault)) => {
+                if running.expect == Some(Expect::Fork) && !matches!(fault, Fault::Fork { .. }) {
+                    missed(running, around.ledger);
+                }
+                return Next::End(Err(fault.to_string()));
+            }
+        }
+        Next::Action
+    }
+
+    fn send(&mut self, running: &mut Running, request: Request, around: &mut Around<'_>) -> Next {
+        let asker = Asker {
+            machine: self.number,
+            key: self.id,
+        };
+        if let Request::Append(append) = &request {
+            for bytes in &append.envelopes {
+                let envelope = protocol::envelope::Envelope::parse(bytes.0.clone());
+                let chain = self.chain();
+                let own = |one: &protocol::envelope::Envelope| one.header().chain() == chain;
+                if let Some(envelope) = envelope.ok().filter(own) {
+                    around.ledger.sent(self.number, self.life, &envelope);
+                }
+            }
+        }
+        let request = self.with_blobs(request);
+        let answer = around
+            .network
+            .send(asker, running.relay, request, around.random);
+        match answer {
+            Answer::Event(event, expect) => {
+                running.expect = expect;
+                running.session.handle(event);
+                Next::Pause
+            }
+            Answer::Problem(problem) if problem.kind == ProblemKind::StaleHead => {
+                running.session.handle(Event::Problem(problem));
+                Next::Pause
+            }
+            Answer::Problem(problem) if problem.kind == ProblemKind::UnknownJournal => {
+                // Any member may create the journal again where it was lost.
+                let state = self.disk.now();
+                let shelf = Shelf::new((*state.records).clone(), (*state.blobs).clone());
+                around.network.relays[running.relay].shelf = shelf.ok();
+                Next::End(Err("created the journal again".to_owned()))
+            }
+            Answer::Problem(problem) => Next::End(Err(problem.detail)),
+            Answer::Lost => Next::End(Err("no answer".to_owned())),
+        }
+    }
+
+    /// Adds to records for a relay that lost them the sealed keys that they give to devices.
+    fn with_blobs(&self, request: Request) -> Request {
+        let Request::AppendLog(mut append) = request else {
+            return request;
+        };
+        for bytes in &append.records {
+            let record = SignedRecord::parse(&bytes.0).and_then(SignedRecord::trusted);
+            for (_, hash) in record.iter().flat_map(|record| record.body().device_keys()) {
+                let blob = self.disk.now().blobs.get(&hash).cloned();
+                append.blobs.extend(blob.map(protocol::cbor::Bytes));
+            }
+        }
+        Request::AppendLog(append)
+    }
+
+    /// Stores verified records, and the sealed keys that they give to devices.
+    pub(crate) fn store_log(&mut self, records: &[SignedRecord], blobs: &[Vec<u8>]) {
+        let state = self.disk.write();
+        let mut named = std::collections::BTreeSet::new();
+        for signed in records {
+            let Ok(record) = signed.clone().trusted() else {
+                continue;
+            };
+            if Arc::make_mut(&mut state.log)
+                .append_verified(&record)
+                .is_err()
+            {
+                continue;
+            }
+            Arc::make_mut(&mut state.records).push(signed.bytes().to_vec());
+            named.extend(
+                record
+                    .body()
+                    .device_keys()
+                    .into_iter()
+                    .map(|(_, hash)| hash),
+            );
+        }
+        let of = blobs.iter().map(|blob| (BlobHash::of(blob), blob.clone()));
+        Arc::make_mut(&mut state.blobs).extend(of.filter(|(hash, _)| named.contains(hash)));
+        self.disk.commit();
+        self.ring = self.open_ring();
+    }
+
+    /// Takes own envelopes after a place out of the chain, and keeps them apart.
+    fn yield_chain(&mut self, after: Seq) {
+        let chain = self.chain();
+        let keep = usize::try_from(after.0).unwrap_or(usize::MAX);
+        let state = self.disk.write();
+        let Some(mut of) = state.chains.remove(&chain) else {
+            return;
+        };
+        let whole = Arc::make_mut(&mut of);
+        // The client keeps what it cuts off, and never looks at it again.
+        whole.kept.truncate(keep);
+        if let Some(last) = whole.kept.last() {
+            let header = last.envelope.header();
+            whole.tip.seq = header.seq;
+            whole.tip.hash = last.envelope.hash();
+            whole.tip.head = state.log.index_of(&header.head).unwrap_or(0);
+            state.chains.insert(chain, of);
+        }
+        state.sealed_vector = Vector::default();
+        state.copied = true;
+        self.disk.commit();
+    }
+
+    /// Gathers the changes not yet sealed into batches.
+    fn collect(&mut self, running: &mut Running) -> Vec<Unsealed> {
+        let chain = self.chain();
+        let loose = self.disk.now().loose.iter();
+        let mut batches = Vec::new();
+        running.marks.clear();
+        let own: Vec<_> = loose
+            .filter(|change| change.chain == chain)
+            .cloned()
+            .collect();
+        for part in own.chunks(12) {
+            let mut encoder = Encoder::default();
+            let fits = part.iter().all(|change| {
+                let pushed = encoder.push(change.document, &change.bytes);
+                matches!(pushed, Ok(Pushed::Taken))
+            });
+            assert!(fits, "a dozen small changes fit a batch");
+            let mark = u64::try_from(running.marks.len()).unwrap_or(u64::MAX);
+            running.marks.push(part.to_vec());
+            batches.push(Unsealed {
+                batch: encoder.finish(),
+                mark,
+            });
+        }
+        batches
+    }
+
+    /// Stores own envelopes; false if the chain is not where it was.
+    fn store_own(
+        &mut self,
+        running: &Running,
+        sealed: &[sync::Outgoing],
+        ledger: &mut Ledger,
+    ) -> bool {
+        let state = self.disk.write();
+        for outgoing in sealed {
+            if !state.keep(outgoing.envelope.envelope(), outgoing.head, None) {
+                self.disk.crash();
+                return false;
+            }
+            let mark = usize::try_from(outgoing.mark).unwrap_or(usize::MAX);
+            let covers = running
+                .marks
+                .get(mark)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            state
+                .loose
+                .retain(|loose| !covers.iter().any(|of| Arc::ptr_eq(of, loose)));
+            state.sealed_vector = outgoing.seen.clone();
+            ledger.sealed(outgoing.envelope.envelope(), outgoing.head, covers);
+        }
+        self.disk.commit();
+        true
+    }
+
+    fn load(&self, chain: &ChainId, after: Seq, until: Seq) -> Vec<VerifiedEnvelope> {
+        let [after, until] = [after, until].map(|seq| usize::try_from(seq.0).unwrap_or(usize::MAX));
+        let of = self.disk.now().chains.get(chain);
+        let kept = of
+            .and_then(|of| of.kept.get(after..until))
+            .unwrap_or_default();
+        kept.iter()
+            .take(20)
+            .map(|kept| VerifiedEnvelope::trusted((*kept.envelope).clone()))
+            .collect()
+    }
+
+    /// Whether everything that it may send is in envelopes.
+    pub(crate) fn is_done(&self) -> bool {
+        self.disk.now().loose.is_empty() || !self.role().is_some_and(Role::may_write)
+    }
+}
+
+/// Takes a warning for the notice that was due.
+fn notice(running: &mut Running, warning: &Warning) {
+    let noticed = match running.expect {
+        Some(Expect::Altered) => matches!(warning, Warning::Refused { .. } | Warning::Garbage),
+        Some(Expect::ForgedRecord) => matches!(warning, Warning::InvalidLog { .. }),
+        Some(Expect::Fork) | None => false,
+    };
+    if noticed {
+        running.expect = None;
+    }
+}
+
+/// Reports what a session should have noticed and did not.
+fn missed(running: &mut Running, ledger: &mut Ledger) {
+    if let Some(expect) = running.expect.take() {
+        ledger
+            .broken
+            .push(format!("a session did not notice: {expect:?}"));
+    }
+}

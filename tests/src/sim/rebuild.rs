@@ -1,0 +1,232 @@
+//! Rebuilding a replica's documents from its envelopes, and recording again what could not stand, as the client does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use journal::document::Document;
+use journal::{Actor, DocumentId, Fields, Scalar, Value};
+use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::id::{ChainId, ChainSalt, KeyId};
+use protocol::role::Role;
+use protocol::vector::{Position, Vector};
+use seal::{Content, Keyring};
+
+use super::disk::{Loose, State};
+use super::merge::{merge_content, set_held};
+
+/// Whose replica is rebuilt, and when.
+pub(crate) struct Own<'a> {
+    pub(crate) device: KeyId,
+    pub(crate) ring: &'a Keyring,
+    pub(crate) time: i64,
+}
+
+struct Candidate {
+    chain: ChainId,
+    at: usize,
+    role: Role,
+    content: Content,
+}
+
+/// What is to be recorded again of one item.
+struct Again {
+    document: DocumentId,
+    key: String,
+    set: Fields,
+    removed: BTreeSet<String>,
+    foreign: bool,
+}
+
+/// Returns whether something is merged that a frontier excludes.
+pub(crate) fn is_due(state: &State, own: &KeyId) -> bool {
+    state.copied || is_excluding(state, own)
+}
+
+fn is_excluding(state: &State, own: &KeyId) -> bool {
+    state.chains.values().any(|chain| {
+        let device = state.log.devices().get(&chain.device);
+        device.is_some_and(|device| !device.losses().is_empty())
+            && chain
+                .kept
+                .iter()
+                .any(|kept| kept.held.is_none() && is_excluded(state, own, &kept.envelope))
+    })
+}
+
+fn is_excluded(state: &State, own: &KeyId, envelope: &Envelope) -> bool {
+    let header = envelope.header();
+    let Some(head) = state.log.index_of(&header.head) else {
+        return false;
+    };
+    let position = Position {
+        seq: header.seq,
+        hash: envelope.hash(),
+    };
+    let silenced = !state.log.role(own).is_some_and(Role::may_write);
+    !(silenced && header.device == *own)
+        && state
+            .log
+            .is_beyond_frontier(&header.device, &header.chain(), position, head)
+}
+
+/// Rebuilds all documents, and records again what own changes said that do not stand. With `begin`, a new chain is begun in
+/// any case; `fresh` is the salt of one that turns out to be needed.
+pub(crate) fn rebuild(
+    state: &mut State,
+    own: &Own<'_>,
+    begin: Option<ChainSalt>,
+    fresh: ChainSalt,
+) {
+    let begin = begin.or(std::mem::take(&mut state.copied).then_some(fresh));
+    state.copied = false;
+    let before = std::mem::take(&mut state.documents);
+    merge_envelopes(state, own);
+    let loose = std::mem::take(&mut state.loose);
+    if begin.is_none() {
+        state.loose = apply_loose(state, loose);
+    }
+    let present = ChainId::of(&own.device, &state.salt);
+    let mine = state
+        .chains
+        .iter()
+        .filter(|(_, of)| of.device == own.device);
+    let chains: BTreeSet<Actor> = mine
+        .map(|(id, _)| Actor(id.0))
+        .chain([Actor(present.0)])
+        .collect();
+    let lost = lost(&before, state, &chains);
+    if begin.is_some() || !lost.is_empty() {
+        state.salt = begin.unwrap_or(fresh);
+        state.sealed_vector = Vector::default();
+    }
+    record_again(state, own, lost);
+}
+
+fn merge_envelopes(state: &mut State, own: &Own<'_>) {
+    let mut left = Vec::new();
+    let chains: Vec<_> = state
+        .chains
+        .iter()
+        .map(|(id, of)| (*id, Arc::clone(of)))
+        .collect();
+    for (chain, of) in chains {
+        for (at, kept) in of.kept.iter().enumerate() {
+            match candidate(state, own, chain, at, &kept.envelope) {
+                Ok(candidate) => left.push(candidate),
+                Err(reason) => set_held(state, &chain, at, Some(reason)),
+            }
+        }
+    }
+    loop {
+        let count = left.len();
+        let mut still = Vec::new();
+        for one in left {
+            match merge_content(state, one.chain, one.role, &one.content) {
+                Ok(()) => set_held(state, &one.chain, one.at, None),
+                Err(reason) => {
+                    set_held(state, &one.chain, one.at, Some(reason));
+                    still.push(one);
+                }
+            }
+        }
+        left = still;
+        if left.len() == count {
+            return;
+        }
+    }
+}
+
+fn candidate(
+    state: &State,
+    own: &Own<'_>,
+    chain: ChainId,
+    at: usize,
+    envelope: &Envelope,
+) -> Result<Candidate, String> {
+    if is_excluded(state, &own.device, envelope) {
+        return Err(sync::BEYOND_FRONTIER.to_owned());
+    }
+    let envelope = VerifiedEnvelope::trusted(envelope.clone());
+    let header = envelope.header();
+    let head = state.log.index_of(&header.head);
+    let role = head.and_then(|head| state.log.devices().get(&header.device)?.role_at(head));
+    let role = role.ok_or_else(|| "its device was no member then".to_owned())?;
+    let key = own.ring.get(header.epoch).ok_or("a key is missing")?;
+    let content = seal::open(&envelope, key).map_err(|error| error.to_string())?;
+    Ok(Candidate {
+        chain,
+        at,
+        role,
+        content,
+    })
+}
+
+/// Adds changes that no envelope carries to the documents that they fit; returns those that stay.
+fn apply_loose(state: &mut State, loose: Vec<Arc<Loose>>) -> Vec<Arc<Loose>> {
+    let mut stay = Vec::new();
+    for change in loose {
+        let base = state.documents.get(&change.document).map(|of| of.save());
+        let bytes = [change.bytes.as_slice()];
+        if let Ok(document) = Document::load(change.document, base.as_deref(), bytes) {
+            state.documents.insert(change.document, Arc::new(document));
+            stay.push(change);
+        }
+    }
+    stay
+}
+
+fn lost(
+    before: &BTreeMap<DocumentId, Arc<Document>>,
+    state: &State,
+    chains: &BTreeSet<Actor>,
+) -> Vec<Again> {
+    let mut all = Vec::new();
+    for (id, old) in before {
+        let new = state.document(*id);
+        if old.heads() == new.heads() {
+            continue;
+        }
+        for (key, lost) in old.lost_to(&new, chains) {
+            let whole = old.item(&key).filter(|_| new.item(&key).is_none());
+            let foreign = whole
+                .as_ref()
+                .is_some_and(|item| !chains.contains(&item.created_by));
+            all.push(Again {
+                document: *id,
+                key,
+                set: whole.map_or(lost.set, |item| item.fields),
+                removed: lost.removed,
+                foreign,
+            });
+        }
+    }
+    all
+}
+
+fn record_again(state: &mut State, own: &Own<'_>, items: Vec<Again>) {
+    let chain = ChainId::of(&own.device, &state.salt);
+    for mut item in items {
+        if item.foreign {
+            let author = Value::Scalar(Scalar::Text("its first author".to_owned()));
+            item.set.entry("author".to_owned()).or_insert(author);
+        }
+        let mut document = state.document(item.document);
+        let actor = Actor(chain.0);
+        let change = document.put(actor, own.time, &item.key, &item.set, &item.removed);
+        let Ok(Some(change)) = change else { continue };
+        state.documents.insert(item.document, Arc::new(document));
+        state.loose.push(Arc::new(Loose {
+            chain,
+            document: item.document,
+            bytes: Arc::new(change.bytes),
+            hash: change.tip.hash,
+            marks: marks(&item.set),
+        }));
+    }
+}
+
+/// Returns the marks among fields.
+pub(crate) fn marks(fields: &Fields) -> Vec<i64> {
+    let marked = fields.iter().filter(|(name, _)| name.starts_with('m'));
+    marked.filter_map(|(_, value)| value.as_int()).collect()
+}
