@@ -296,7 +296,7 @@ impl<R: CryptoRng> Session<R> {
                 });
             }
             None => {
-                let (heads, log_length) = (self.relay.clone(), self.relay_log);
+                let (heads, log_length) = (self.acknowledged(), self.relay_log);
                 self.actions
                     .push_back(Action::Acknowledged { heads, log_length });
                 self.finish(Ok(Outcome {
@@ -304,6 +304,20 @@ impl<R: CryptoRng> Session<R> {
                 }));
             }
         }
+    }
+
+    /// Returns the relay's heads, as far as they acknowledge what this replica has. Another copy of this device may have
+    /// written the relay's end of the own chain: that acknowledges nothing.
+    fn acknowledged(&self) -> Vector {
+        let mut heads = self.relay.clone();
+        let chain = self.replica.own_chain();
+        let end = heads.0.get(&chain).map(|head| (head.seq, head.hash));
+        if end != self.replica.own_tip() {
+            heads.0.remove(&chain);
+            let before = self.replica.acknowledged.0.get(&chain);
+            heads.0.extend(before.map(|before| (chain, *before)));
+        }
+        heads
     }
 
     fn loaded(&mut self, envelopes: Vec<VerifiedEnvelope>) -> Result<(), Fault> {
@@ -353,7 +367,7 @@ impl<R: CryptoRng> Session<R> {
             return Err(Fault::Nonsense(Nonsense::NoProgress));
         }
         // What a relay refuses once it refuses again: the rest of this session would only repeat it.
-        let (heads, log_length) = (self.relay.clone(), self.relay_log);
+        let (heads, log_length) = (self.acknowledged(), self.relay_log);
         self.actions
             .push_back(Action::Acknowledged { heads, log_length });
         self.finish(Ok(Outcome {

@@ -26,6 +26,8 @@ use super::world::World;
 
 /// An invite that nobody has used yet.
 pub(crate) struct Open {
+    /// The machine that made it.
+    pub(crate) by: usize,
     secret: [u8; 32],
     person: PersonId,
 }
@@ -157,7 +159,8 @@ impl World {
         let made = self.propose(machine, &body, vec![blob]);
         if made {
             self.machines[machine].invites.push(secret);
-            self.open.push(Open { secret, person });
+            let by = machine;
+            self.open.push(Open { by, secret, person });
         }
         made
     }
@@ -167,7 +170,7 @@ impl World {
         if self.open.is_empty() || !self.home_is_whole() {
             return false;
         }
-        let Open { secret, person } = self.open.remove(0);
+        let Open { secret, person, .. } = self.open.remove(0);
         let invite = KeyPair::of_invite(&Seed::from_bytes(secret));
         let Some(home) = self.home().cloned() else {
             return false;

@@ -123,7 +123,7 @@ impl Network {
                 (Event::Synced(answer), expect)
             }
             Request::AppendLog(append) => {
-                let page = relay.append_log(&from.key, &append, to == 0)?;
+                let page = relay.append_log(&from.key, &append, false)?;
                 (Event::LogAppended(page), None)
             }
             Request::Append(append) => (Event::Appended(relay.append(&from.key, &append)?), None),
@@ -141,7 +141,7 @@ impl Network {
         // Whatever comes of it, nobody hears.
         match request {
             Request::Sync(_) => {}
-            Request::AppendLog(append) => drop(relay.append_log(&key, &append, to == 0)),
+            Request::AppendLog(append) => drop(relay.append_log(&key, &append, false)),
             Request::Append(append) => drop(relay.append(&key, &append)),
         }
     }

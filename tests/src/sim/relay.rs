@@ -211,10 +211,12 @@ impl Shelf {
         next
     }
 
+    /// Appends records. Only a record that is `proposed` now is refused while the relay has more than its frontier names:
+    /// one that the relay lost and gets back stands already, whatever came in meanwhile.
     pub(crate) fn append_log(
         &mut self,
         append: &LogAppend,
-        home: bool,
+        proposed: bool,
     ) -> Result<LogPage, Problem> {
         let broken = || problem(ProblemKind::RuleBroken);
         let mut records = Vec::new();
@@ -236,7 +238,7 @@ impl Shelf {
         for record in records {
             log.append(record).map_err(|_| broken())?;
         }
-        if home && self.is_behind_frontier(&log) {
+        if proposed && self.is_behind_frontier(&log) {
             return Err(problem(ProblemKind::BehindFrontier));
         }
         self.log = Arc::new(log);
@@ -296,9 +298,9 @@ impl Relay {
         &mut self,
         who: &KeyId,
         append: &LogAppend,
-        home: bool,
+        proposed: bool,
     ) -> Result<LogPage, Problem> {
-        self.open(who)?.append_log(append, home)
+        self.open(who)?.append_log(append, proposed)
     }
 
     /// Remembers the present state, to go back to it one day.

@@ -313,6 +313,13 @@ impl World {
             }
             3..=6 if members.len() < self.devices => self.join(),
             7..=8 if owner && members.len() + 2 > self.devices => {
+                // Best one that still has an invite open: its secret must not lead to the new key.
+                let inviter = self
+                    .open
+                    .iter()
+                    .map(|open| open.by)
+                    .find(|by| *by != machine);
+                let other = inviter.unwrap_or(other);
                 let (id, transitive) = (self.machines[other].id, self.random.chance(300));
                 let device = self.random.chance(900).then_some(id);
                 self.remove(machine, device, transitive)
