@@ -212,7 +212,7 @@ impl World {
     fn forged_record(&mut self, machine: usize) {
         let Some(home) = self.home() else { return };
         let of = &self.machines[machine];
-        let body = if self.ledger.records.len() % 2 == 0 {
+        let body = if self.ledger.records.len().is_multiple_of(2) {
             let urls = vec!["https://evil.example".to_owned()];
             Body::Relays(Relays { urls })
         } else {
