@@ -231,21 +231,8 @@ impl World {
         let of = &self.machines[owner];
         let log = of.disk.now().log.clone();
         let mut leaving: BTreeSet<KeyId> = device.into_iter().collect();
-        loop {
-            let enrolled = log
-                .invites()
-                .values()
-                .filter_map(|entry| match entry.state {
-                    InviteState::Used(id) if leaving.contains(&entry.by) => Some(id),
-                    _ => None,
-                });
-            let more: Vec<KeyId> = enrolled
-                .filter(|id| *id != of.id && log.role(id).is_some() && !leaving.contains(id))
-                .collect();
-            if more.is_empty() || !transitive {
-                break;
-            }
-            leaving.extend(more);
+        if transitive {
+            leaving.extend(enrolled(&log, &leaving, &of.id));
         }
         if leaving.contains(&of.id) {
             return false;
@@ -288,6 +275,25 @@ impl World {
             self.excuse_lost();
         }
         changed
+    }
+}
+
+/// Gathers, transitively, the members that joined by invites of these; not `spared`.
+fn enrolled(log: &MemberLog, by: &BTreeSet<KeyId>, spared: &KeyId) -> BTreeSet<KeyId> {
+    let mut all = by.clone();
+    loop {
+        let invites = log.invites().values();
+        let used = invites.filter_map(|entry| match entry.state {
+            InviteState::Used(id) if all.contains(&entry.by) => Some(id),
+            _ => None,
+        });
+        let more: BTreeSet<KeyId> = used
+            .filter(|id| id != spared && log.role(id).is_some() && !all.contains(id))
+            .collect();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
     }
 }
 
