@@ -43,6 +43,7 @@ mod columns;
 mod decode;
 mod encode;
 pub mod limits;
+mod taken;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
