@@ -44,6 +44,8 @@ mod decode;
 mod encode;
 pub mod limits;
 mod taken;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -1,10 +1,12 @@
 //! Batches and documents together: merge laws, round trips, and bytes that no honest device sends.
 
+mod hostile;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Document, Hostile, MergeError};
+use super::{Document, Hostile, Item, MergeError};
 use crate::batch::{Authors, Batch, BatchError, decode, encode};
 use crate::change::{self, NewChange, Tip};
 use crate::{Actor, DocumentId, EntryId, Fields, Scalar, Value};
