@@ -1,6 +1,10 @@
 //! Batches and documents together: merge laws, round trips, and bytes that no honest device sends.
 
+mod again;
 mod hostile;
+mod laws;
+mod made;
+mod mutated;
 
 use std::collections::{BTreeMap, BTreeSet};
 
