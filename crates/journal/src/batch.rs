@@ -55,6 +55,7 @@ use crate::change::{ChangeHash, OpRef};
 use crate::{Actor, DocumentId, Value};
 
 pub use decode::{BatchError, decode};
+pub(crate) use encode::value_bytes;
 pub use encode::{EncodeError, Encoder, Pushed, encode};
 
 /// Whose changes a batch may carry.

@@ -451,8 +451,7 @@ impl Parsed {
 
 impl Values {
     fn put(&mut self, value: &Value, id: Option<EntryId>) {
-        let mut plain = Vec::new();
-        put_value(&mut plain, value);
+        let plain = value_bytes(value);
         if let Some(index) = self.known.get(&plain) {
             put_varint(&mut self.bytes, *index);
             return;
@@ -471,6 +470,13 @@ impl Values {
         self.count += 1;
         self.known.insert(plain, self.count);
     }
+}
+
+/// Returns a value as a batch writes it: other bytes for every other value.
+pub(crate) fn value_bytes(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_value(&mut out, value);
+    out
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value) {
