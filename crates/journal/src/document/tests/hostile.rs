@@ -438,3 +438,56 @@ fn an_edit_of_an_item_made_too_often_is_refused_before_it_jams_the_chain() {
     let edit = document.update(MAKER, TIME, &key(1), &fields(&[("level", 2)]), &[]);
     encode(&[(month(), &edit.unwrap().unwrap().bytes)]).unwrap();
 }
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "that it is quick is what is tested"
+)]
+fn a_field_with_a_hundred_thousand_values_is_read_at_once() {
+    let mut operations = Operations::new(OTHER, 1);
+    operations.make(&key(1));
+    for value in 0..100_000 {
+        operations.set("level", &Value::from(value), Vec::new());
+    }
+    let change = operations.finish(1, TIME, Vec::new());
+    let document = Document::load(month(), None, [change.raw_bytes()]).unwrap();
+    let start = std::time::Instant::now();
+    let items = document.items();
+    // Looking at every pair of values took most of a minute.
+    assert!(start.elapsed() < std::time::Duration::from_secs(15));
+    assert_eq!(items[0].conflicts["level"].len(), 99_999);
+    assert_eq!(items[0].fields, fields(&[("level", 99_999)]));
+    assert_eq!(document.item(&key(1)).as_ref(), items.first());
+}
+
+/// A whole batch of the smallest changes, the most that its receiver must rebuild.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "that it is quick is what is tested"
+)]
+fn many_changes_of_one_field_merge_in_a_time_that_grows_with_their_number() {
+    let (mut here, _, second) = target();
+    let mut made = Vec::new();
+    let mut deps = vec![second.into()];
+    let mut start = here.made[1].tip.max_op + 1;
+    for number in 1..=10_000_u64 {
+        let mut operations = Operations::new(OTHER, start);
+        operations.select(by(1));
+        let replaced = names(&[by(6)]);
+        operations.set("level", &Value::from(number.cast_signed()), replaced);
+        let change = operations.finish(number, TIME, deps);
+        (start, deps) = (change.max_op() + 1, vec![change.hash()]);
+        made.push(change.raw_bytes().to_vec());
+    }
+    let made: Vec<&[u8]> = made.iter().map(Vec::as_slice).collect();
+    let part = part_of(&made);
+    let begin = std::time::Instant::now();
+    let merged = here.document.merge(&part).unwrap();
+    assert!(begin.elapsed() < std::time::Duration::from_secs(10));
+    assert_eq!(merged.changes, 10_000);
+    let conflicts = here.document.item(&key(1)).unwrap().conflicts;
+    assert_eq!(conflicts["level"].len(), 9_999);
+    usable(here.document.clone());
+}
