@@ -236,6 +236,16 @@ fn steps_are_refused_where_they_break_a_rule() {
                 b.columns[STEPS] = [vec![1], varints(&fields.collect::<Vec<_>>())].concat();
                 b.values = vec![vec![0, 0]; count];
             }),
+        ],
+    );
+}
+
+#[test]
+fn keys_are_refused_where_they_break_a_rule() {
+    use BatchError::*;
+    refused(
+        &honest(),
+        &[
             ("an empty key", Item(InvalidItem::Key), |b| {
                 b.columns[KEYS] = vec![0];
             }),
@@ -263,7 +273,7 @@ fn steps_are_refused_where_they_break_a_rule() {
 }
 
 #[test]
-fn references_and_ids_are_refused_where_they_break_a_rule() {
+fn references_are_refused_where_they_break_a_rule() {
     use BatchError::*;
     let mut base = honest();
     edit(&mut base);
@@ -314,6 +324,11 @@ fn references_and_ids_are_refused_where_they_break_a_rule() {
             }),
         ],
     );
+}
+
+#[test]
+fn ids_are_refused_where_they_break_a_rule() {
+    use BatchError::*;
     refused(
         &honest_entry(),
         &[
