@@ -43,6 +43,9 @@ mod columns;
 mod decode;
 mod encode;
 pub mod limits;
+mod taken;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -52,6 +55,7 @@ use crate::change::{ChangeHash, OpRef};
 use crate::{Actor, DocumentId, Value};
 
 pub use decode::{BatchError, decode};
+pub(crate) use encode::value_bytes;
 pub use encode::{EncodeError, Encoder, Pushed, encode};
 
 /// Whose changes a batch may carry.

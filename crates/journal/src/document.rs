@@ -53,7 +53,8 @@ pub enum UpdateError {
     /// The edit, or what the item would become, is not what may be written.
     #[error(transparent)]
     Item(#[from] InvalidItem),
-    /// More than [`limits::MAX_OPERATIONS`] operations, or [`limits::MAX_CHANGE_EXPANDED`] bytes of text.
+    /// More than [`limits::MAX_OPERATIONS`] operations, [`limits::MAX_CHANGE_EXPANDED`] bytes of text, or
+    /// [`limits::MAX_REFERENCES`] values to replace: no batch could carry the change.
     #[error("too much for one change")]
     TooLarge,
     /// The time is not in [`limits::TIMES`].
@@ -177,7 +178,12 @@ impl Document {
         if operations.next_counter() > limits::MAX_COUNTER {
             return Err(UpdateError::Exhausted);
         }
-        let change = operations.finish(seq, time, self.inner.get_heads());
+        let heads = self.inner.get_heads();
+        // Where an item was made very often, or a field has very many values, even a small edit may be too much.
+        if !operations.fit(heads.len()) {
+            return Err(UpdateError::TooLarge);
+        }
+        let change = operations.finish(seq, time, heads);
         let mut edited = self.inner.clone();
         edited
             .apply_changes([change.clone()])
@@ -301,8 +307,11 @@ fn pending<'a>(edits: &Edits<'a>, claims: &[item::Claims]) -> Result<Edits<'a>, 
         }
     });
     let names = claims.iter().flat_map(BTreeMap::keys).map(String::as_str);
-    let after = names.chain(edits.keys().copied()).collect::<BTreeSet<_>>();
-    if after.len() > limits::MAX_FIELDS {
+    let before = names.collect::<BTreeSet<_>>();
+    let after = before.len() + edits.keys().filter(|name| !before.contains(*name)).count();
+    // What somebody has filled up must stay open to corrections, and to being deleted.
+    let fills = before.len() < limits::MAX_FIELDS && after > limits::MAX_FIELDS;
+    if fills || pending.len() > limits::MAX_FIELDS {
         return Err(InvalidItem::TooManyFields);
     }
     Ok(pending)

@@ -342,12 +342,12 @@ impl<'a> Decoder<'a> {
                 2 => self.select(&mut progress, index)?,
                 code => self.field(part, &mut progress, code - 3)?,
             };
-            if !progress.size.fits() {
-                return Err(BatchError::TooLarge(Limit::Expanded));
-            }
             let operations = self.taken.operations + progress.size.operations;
             if operations > limits::MAX_OPERATIONS {
                 return Err(BatchError::TooLarge(Limit::Operations));
+            }
+            if !progress.size.fits() {
+                return Err(BatchError::TooLarge(Limit::Expanded));
             }
             let item = progress.item.ok_or(BatchError::Misplaced)?;
             part.steps.push(PartStep { offset, item, kind });

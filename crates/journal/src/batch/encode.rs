@@ -3,16 +3,14 @@
 //! The changes are trusted to be ebb's, and are checked to be within the limits that a receiver sets: nothing is sent
 //! that every receiver would refuse. How the bytes look is said in `batch.rs`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sha2::Digest;
 
 use super::columns::{put_bytes, put_ids, put_varint, zigzag};
 use super::limits;
-use crate::change::{
-    ChangeHash, InvalidItem, NotOurs, OpRef, Size, Step, actor, check_key, check_name, check_time,
-    check_value, steps,
-};
+use super::taken::Taken;
+use crate::change::{ChangeHash, InvalidItem, NotOurs, OpRef, Step, actor, steps};
 use crate::{Actor, DocumentId, EntryId, Scalar, Value};
 
 /// Why changes cannot be encoded.
@@ -83,15 +81,6 @@ pub struct Encoder {
     taken: Taken,
 }
 
-/// What the changes so far take of each limit. The bytes are an upper bound.
-#[derive(Debug, Default, Clone, Copy)]
-struct Taken {
-    operations: usize,
-    expanded: usize,
-    references: usize,
-    bytes: usize,
-}
-
 #[derive(Debug, Default)]
 struct Part {
     changes: Vec<Parsed>,
@@ -120,18 +109,16 @@ impl Encoder {
     pub fn push(&mut self, document: DocumentId, raw: &[u8]) -> Result<Pushed, EncodeError> {
         let (hash, change) = parse(raw)?;
         let mut taken = self.taken;
-        taken.add(&change)?;
-        let mut actors = vec![change.author];
-        let mut names = Vec::new();
+        taken.change(change.time, &change.deps, &change.steps)?;
+        let mut actors = BTreeSet::from([change.author]);
+        let mut names = BTreeSet::new();
         for step in &change.steps {
             actors.extend(step.references().iter().map(|operation| operation.actor));
             names.extend(step.field().filter(|name| !self.names.contains(*name)));
         }
-        taken.bytes += names.iter().map(|name| name.len() + 6).sum::<usize>();
+        names.iter().for_each(|name| taken.name(name));
         actors.retain(|actor| !self.actors.contains(actor));
-        actors.sort_unstable();
-        actors.dedup();
-        taken.bytes += 16 * actors.len();
+        taken.actors(actors.len());
         let full = !taken.fit()
             || self.actors.len() + actors.len() > limits::MAX_ACTORS
             || self.documents.len() == limits::MAX_DOCUMENTS
@@ -177,79 +164,6 @@ impl Encoder {
         out.extend(documents);
         columns.finish(&mut out);
         out
-    }
-}
-
-impl Taken {
-    fn add(&mut self, change: &Parsed) -> Result<(), EncodeError> {
-        check_time(change.time).ok_or(EncodeError::Time)?;
-        self.references += change.deps.len();
-        self.bytes += 40 + 40 * change.deps.len();
-        let mut whole = Size::default();
-        for step in &change.steps {
-            let size = step_size(step)?;
-            let references = step.references().len();
-            whole.operations += size.operations;
-            whole.bytes += size.bytes;
-            self.references += references;
-            // A step's code, its value's tags and lengths or an entry id, and the references.
-            self.bytes += 32 + size.bytes + 11 * size.operations + 14 * references;
-        }
-        self.operations += whole.operations;
-        self.expanded += whole.bytes;
-        if whole.fits() {
-            Ok(())
-        } else {
-            Err(EncodeError::TooLarge)
-        }
-    }
-
-    fn fit(&self) -> bool {
-        self.operations <= limits::MAX_OPERATIONS
-            && self.expanded <= limits::MAX_EXPANDED
-            && self.references <= limits::MAX_REFERENCES
-            && self.bytes <= limits::MAX_BYTES
-    }
-}
-
-fn step_size(step: &Step) -> Result<Size, InvalidItem> {
-    let mut size = Size::default();
-    match step {
-        Step::Make { key } => {
-            check_key(key)?;
-            size.operations = 1;
-            size.bytes = key.len();
-        }
-        Step::Select { .. } => {}
-        Step::Set { field, value, .. } => {
-            check_name(field)?;
-            check_value(value)?;
-            size.add(value);
-            size.bytes += field.len();
-        }
-        Step::Remove { field, .. } => {
-            check_name(field)?;
-            size.operations = 1;
-            size.bytes = field.len();
-        }
-    }
-    Ok(size)
-}
-
-impl Step {
-    fn references(&self) -> &[OpRef] {
-        match self {
-            Self::Make { .. } => &[],
-            Self::Select { item } => std::slice::from_ref(item),
-            Self::Set { replaces, .. } | Self::Remove { replaces, .. } => replaces,
-        }
-    }
-
-    fn field(&self) -> Option<&str> {
-        match self {
-            Self::Make { .. } | Self::Select { .. } => None,
-            Self::Set { field, .. } | Self::Remove { field, .. } => Some(field),
-        }
     }
 }
 
@@ -537,8 +451,7 @@ impl Parsed {
 
 impl Values {
     fn put(&mut self, value: &Value, id: Option<EntryId>) {
-        let mut plain = Vec::new();
-        put_value(&mut plain, value);
+        let plain = value_bytes(value);
         if let Some(index) = self.known.get(&plain) {
             put_varint(&mut self.bytes, *index);
             return;
@@ -557,6 +470,13 @@ impl Values {
         self.count += 1;
         self.known.insert(plain, self.count);
     }
+}
+
+/// Returns a value as a batch writes it: other bytes for every other value.
+pub(crate) fn value_bytes(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_value(&mut out, value);
+    out
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value) {

@@ -39,7 +39,8 @@ pub const MAX_NAME: usize = 64;
 /// Longest key of an item, in bytes; the shortest is one byte, and all are of `a-z 0-9 : _ -`.
 pub const MAX_KEY: usize = 64;
 
-/// Most fields one change may set or remove in one item, and most fields of an item an edit may lead to.
+/// Most fields one change may set or remove in one item, and most that an edit may bring an item to. Several writers
+/// can bring one beyond; it can then still be edited.
 pub const MAX_FIELDS: usize = 200;
 
 /// Greatest operation counter. Automerge keeps counters in 32 bits and fails beyond them; at a full batch a day a

@@ -8,6 +8,8 @@ use std::num::NonZeroU64;
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType, SortedVec};
 use automerge::{ActorId, ExpandedChange, ObjType, ScalarValue};
 
+use super::Size;
+use crate::batch::limits;
 use crate::{Actor, Scalar, Value};
 
 /// The name of an operation. Ordered as Automerge orders them: the greatest wins.
@@ -29,6 +31,10 @@ pub(crate) struct Operations {
     start: u64,
     item: ObjectId,
     list: Vec<Op>,
+    /// The bytes of keys, names and values, as the limits count them.
+    bytes: usize,
+    /// The items selected, and the operations replaced.
+    references: usize,
 }
 
 impl Operations {
@@ -39,7 +45,18 @@ impl Operations {
             start,
             item: ObjectId::Root,
             list: Vec::new(),
+            bytes: 0,
+            references: 0,
         }
+    }
+
+    /// Whether one batch can carry what the change holds so far, beside `deps` dependencies.
+    pub(crate) fn fit(&self, deps: usize) -> bool {
+        let size = Size {
+            operations: self.list.len(),
+            bytes: self.bytes,
+        };
+        size.fits() && self.references + deps <= limits::MAX_REFERENCES
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -54,6 +71,7 @@ impl Operations {
     /// Makes an item, and turns to it.
     pub(crate) fn make(&mut self, key: &str) {
         let id = self.next_id();
+        self.bytes += key.len();
         self.push(
             ObjectId::Root,
             Key::from(key),
@@ -66,10 +84,13 @@ impl Operations {
     /// Turns to an item that was made by an earlier change.
     pub(crate) fn select(&mut self, item: OpRef) {
         self.item = ObjectId::Id(item.into());
+        self.references += 1;
     }
 
     /// Sets a field of the item turned to.
     pub(crate) fn set(&mut self, field: &str, value: &Value, replaces: Vec<OpId>) {
+        self.bytes += field.len() + Size::of(value).bytes;
+        self.references += replaces.len();
         let replaces = SortedVec::from(replaces);
         let (item, key) = (self.item.clone(), Key::from(field));
         match value {
@@ -97,6 +118,8 @@ impl Operations {
 
     /// Removes a field of the item turned to.
     pub(crate) fn remove(&mut self, field: &str, replaces: Vec<OpId>) {
+        self.bytes += field.len();
+        self.references += replaces.len();
         self.push(
             self.item.clone(),
             Key::from(field),

@@ -94,7 +94,8 @@ impl Document {
         lost.retain(|_, of| !of.set.is_empty() || !of.removed.is_empty());
     }
 
-    /// Sets and removes fields of an item, which is made if there is none. `None` if it says all that already.
+    /// Sets and removes fields of an item, which is made if there is none. `None` if it says all that already, which
+    /// an item that there is not does where there is nothing to set.
     ///
     /// # Errors
     /// [`AgainError`]; the document is then as it was.
@@ -109,6 +110,9 @@ impl Document {
         if self.item(key).is_some() {
             let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
             return Ok(self.update(actor, time, key, set, &removed)?);
+        }
+        if set.is_empty() {
+            return Ok(None);
         }
         let tip = self.tips().remove(&actor);
         let change = change::create(actor, tip.as_ref(), time, &[(key, set)])?;

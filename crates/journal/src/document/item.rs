@@ -10,11 +10,12 @@
 //! quarter of the time.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValueRef, ValueRef};
 
 use super::chunk::{Chunk, Id, Key, MAKE_LIST, MAKE_MAP, PUT, Row};
+use crate::batch::value_bytes;
 use crate::change::OpRef;
 use crate::{Actor, DocumentId, EntryId, Fields, Scalar, Value};
 
@@ -161,8 +162,10 @@ impl Reading<'_> {
         let mut claims = self.claims.into_iter().rev().peekable();
         while let Some((field, _, value)) = claims.next() {
             let mut lost: Vec<Claim> = Vec::new();
+            // Looked up, not compared one by one: a hostile writer leaves a hundred thousand values in one batch.
+            let mut known = HashSet::new();
             while let Some((_, by, other)) = claims.next_if(|(next, ..)| *next == field) {
-                if other != value && lost.iter().all(|claim| claim.value != other) {
+                if other != value && known.insert(value_bytes(&other)) {
                     lost.push(Claim {
                         actor: by.actor,
                         value: other,

@@ -1,10 +1,16 @@
 //! Batches and documents together: merge laws, round trips, and bytes that no honest device sends.
 
+mod again;
+mod hostile;
+mod laws;
+mod made;
+mod mutated;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Document, Hostile, MergeError};
+use super::{Document, Hostile, Item, MergeError};
 use crate::batch::{Authors, Batch, BatchError, decode, encode};
 use crate::change::{self, NewChange, Tip};
 use crate::{Actor, DocumentId, EntryId, Fields, Scalar, Value};
@@ -316,6 +322,31 @@ fn a_change_without_what_it_depends_on_waits_for_it() {
     assert_eq!(document.heads(), all[0].document.heads());
 }
 
+/// Of two changes that it builds on, one is there: that one is not named, and nothing of the batch gets in.
+#[test]
+fn what_is_missing_is_named_and_nothing_else() {
+    let mut all = devices();
+    all[0].put(&key(1), &fields(&[("level", 6)]), &[]);
+    all[1].put(&key(2), &fields(&[("level", 5)]), &[]);
+    deliver_all(&mut all, &[(0, 2), (1, 2)]);
+    all[2].put(&key(1), &fields(&[("level", 4)]), &[]);
+    all[2].put(&key(3), &fields(&[("level", 3)]), &[]);
+    let later = travel(all[2].actor, &all[2].made);
+    let part = &later.documents[&month()];
+    let before = (all[0].state(), all[0].document.save());
+    for _ in 0..2 {
+        let error = all[0].document.merge(part);
+        let Err(MergeError::MissingDependencies(missing)) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(missing, [all[1].made[0].tip.hash]);
+        assert_eq!((all[0].state(), all[0].document.save()), before);
+    }
+    assert!(deliver(&mut all, 1, 0));
+    assert!(deliver(&mut all, 2, 0));
+    assert_eq!(all[0].state(), all[2].state());
+}
+
 #[test]
 fn a_change_built_without_its_document_is_the_one_automerge_would_load() {
     let mut tip: Option<Tip> = None;
@@ -356,32 +387,6 @@ fn great_counts_in_few_bytes_are_refused_at_once() {
 }
 
 #[test]
-fn a_lean_batch_takes_few_bytes_an_entry() {
-    let mut document = Document::empty(month());
-    let mut made = Vec::new();
-    for number in 0..1000u64 {
-        let id = EntryId::mint(NOVEMBER_MS + number * 60_000, [(number % 251) as u8; 10]);
-        let set = fields(&[
-            ("level", (number % 11).cast_signed()),
-            ("effort", 3),
-            ("minutes", 20),
-        ]);
-        let none = BTreeSet::new();
-        let change = document.put(Actor([1; 16]), TIME, &id.to_string(), &set, &none);
-        made.extend(change.unwrap());
-    }
-    let changes: Vec<_> = made
-        .iter()
-        .map(|change| (month(), change.bytes.as_slice()))
-        .collect();
-    let bytes = encode(&changes).unwrap();
-    // Before compression; the budget is 30 bytes an entry after it.
-    assert!(bytes.len() < 30 * 1000, "{} bytes", bytes.len());
-    let batch = decode(&bytes, &Authors::One(Actor([1; 16]))).unwrap();
-    assert_eq!(batch.counts().items, 1000);
-}
-
-#[test]
 fn what_a_newer_ebb_wrote_survives_merging_and_editing() {
     let mut all = devices();
     let mut strange = fields(&[("aura", 3)]);
@@ -398,6 +403,45 @@ fn what_a_newer_ebb_wrote_survives_merging_and_editing() {
     let item = all[2].document.item(&key(1)).unwrap();
     strange.insert("level".to_owned(), Value::from(2));
     assert_eq!(item.fields, strange);
+}
+
+/// Also in the profile, whose items a newer ebb may key as it likes, and through one device after another.
+#[test]
+fn what_a_newer_ebb_put_into_the_profile_is_carried_on_as_it_is() {
+    let pair = |name: &str, value: Value| (name.to_owned(), value);
+    let strange = Fields::from([
+        pair("at", Value::Scalar(Scalar::Timestamp(i64::MIN))),
+        pair("list", Value::List(vec![Scalar::Null, Scalar::Float(0.5)])),
+        pair("none", Value::List(Vec::new())),
+        pair("null", Value::Scalar(Scalar::Null)),
+        pair("é\u{0}", Value::from("\u{1f9e0}")),
+    ]);
+    let mut whole = Document::empty(DocumentId::Profile);
+    let mut received = Vec::new();
+    let mut expected = strange.clone();
+    for number in 1..6u8 {
+        let mut here = Document::empty(DocumentId::Profile);
+        for (actor, change) in &received {
+            let change: &NewChange = change;
+            let bytes = encode(&[(DocumentId::Profile, &change.bytes)]).unwrap();
+            let batch = decode(&bytes, &Authors::One(*actor)).unwrap();
+            here.merge(&batch.documents[&DocumentId::Profile]).unwrap();
+        }
+        let actor = Actor([number; 16]);
+        let (set, none) = (fields(&[("ours", i64::from(number))]), BTreeSet::new());
+        if number == 1 {
+            let made = here.put(actor, TIME, "quirk:x_1-", &strange, &none);
+            received.extend(made.unwrap().map(|made| (actor, made)));
+        }
+        let made = here.put(actor, TIME, "quirk:x_1-", &set, &none);
+        received.extend(made.unwrap().map(|made| (actor, made)));
+        expected.extend(set);
+        whole = here;
+    }
+    let item = whole.item("quirk:x_1-").unwrap();
+    assert_eq!(item.fields, expected);
+    assert!(item.conflicts.is_empty() && !item.misplaced());
+    assert_eq!(whole.items(), [item]);
 }
 
 #[test]
