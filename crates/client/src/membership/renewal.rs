@@ -93,7 +93,7 @@ struct Carried {
 }
 
 impl Home {
-    /// Starts a new journal with everything that the old one holds. `relay` is where; without one it stays here for now.
+    /// Starts a new journal with everything that the old one holds. `relay` is where; without one it stays on this device.
     ///
     /// # Errors
     /// [`RenewError`].
