@@ -80,7 +80,10 @@ pub(crate) fn merge(replica: &mut Replica, incoming: &[Incoming]) -> Result<Repo
             Err(Obstacle::Load(error)) => return Err(error),
             Err(obstacle) => {
                 let reason = obstacle.to_string();
-                replica.write(|writer| accept(writer, one, EnvelopeState::Held(&reason)))?;
+                replica.write(|writer| {
+                    let own = writer.own()?.chain;
+                    accept(writer, one, &own, EnvelopeState::Held(&reason))
+                })?;
                 report.held.push(reason);
             }
         }
@@ -161,6 +164,7 @@ fn merge_all(
     path: &Path,
 ) -> Result<Report, Obstacle> {
     let mut report = Report::default();
+    let own = writer.own()?.chain;
     let mut documents = Documents::new(path);
     for one in incoming {
         let content = one
@@ -170,7 +174,7 @@ fn merge_all(
         let header = one.envelope.header();
         let changes = documents.merge(writer, header.chain(), one.role, content)?;
         *report.received.entry(header.device).or_default() += changes;
-        accept(writer, one, EnvelopeState::Merged)?;
+        accept(writer, one, &own, EnvelopeState::Merged)?;
     }
     documents.store(writer)?;
     Ok(report)
@@ -179,6 +183,7 @@ fn merge_all(
 fn accept(
     writer: &mut Writer<'_>,
     one: &Incoming,
+    own: &ChainId,
     state: EnvelopeState<'_>,
 ) -> Result<(), store::StoreError> {
     let (envelope, header) = (one.envelope.envelope(), one.envelope.header());
@@ -195,11 +200,11 @@ fn accept(
         envelope: &stored,
         heard_ms: Some(os::now().as_millisecond()),
     };
-    // The session judged it to be the next of its chain, and holds the lock under which nobody else extends chains; a
-    // chain that has it already, or has another there, keeps what it has.
-    if header.chain() == writer.own()?.chain {
+    if header.chain() == *own {
         writer.set_setting(again::NEW_CHAIN_DUE, Some("yes"))?;
     }
+    // The session judged it to be the next of its chain, and holds the lock under which nobody else extends chains; a
+    // chain that has it already, or has another there, keeps what it has.
     let accepted = writer.accept(&next, state)?;
     writer.remove_waiting(&stored.hash)?;
     debug_assert!(matches!(accepted, Accepted::Stored), "{accepted:?}");
