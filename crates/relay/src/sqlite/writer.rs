@@ -138,6 +138,7 @@ mod tests {
     use std::path::Path;
     use std::sync::mpsc as blocking;
 
+    use futures_util::FutureExt;
     use futures_util::future::join_all;
 
     use super::*;
@@ -158,14 +159,19 @@ mod tests {
         Writer::start(open_writer(&folder.join("relay.sqlite3")).unwrap()).unwrap()
     }
 
-    /// Holds up the writer until the sender is dropped, so that what is queued meanwhile makes one group.
+    /// Holds up the writer until the sender is dropped, so that what is queued meanwhile makes one group. Returns when
+    /// the writer is at this work alone: what it finds queued as it begins would be in the same group.
     fn hold(writer: &Writer) -> (impl Future + use<'_>, blocking::Sender<()>) {
         let (release, held) = blocking::channel::<()>();
-        let held = writer.run(move |_| {
+        let (begin, begun) = blocking::channel();
+        let mut held = Box::pin(writer.run(move |_| {
+            begin.send(()).unwrap();
             // The sender sends nothing; it ends the wait by being dropped.
             assert!(held.recv().is_err());
             Ok(())
-        });
+        }));
+        assert!(held.as_mut().now_or_never().is_none(), "it is held");
+        begun.recv().unwrap();
         (held, release)
     }
 
@@ -175,7 +181,7 @@ mod tests {
         let writer = start(folder.path());
         let path = folder.path().join("relay.sqlite3");
         let (held, release) = hold(&writer);
-        let writes = join_all((0..50).map(|number| writer.run(move |db| insert(db, number))));
+        let writes = join_all((0..30).map(|number| writer.run(move |db| insert(db, number))));
         let seen = writer.run(move |db| Ok((count(db), count(&open_reader(&path)?))));
         let release = async move { drop(release) };
         // Polled in this order: all are queued before the writer goes on.
@@ -183,7 +189,7 @@ mod tests {
         assert!(writes.iter().all(Result::is_ok));
         assert_eq!(
             seen.unwrap(),
-            (50, 0),
+            (30, 0),
             "seen inside and outside of the transaction"
         );
     }
