@@ -101,6 +101,7 @@ pub(crate) fn problem_family(kind: ProblemKind) -> Family {
         ProblemKind::UnknownJournal
         | ProblemKind::StaleHead
         | ProblemKind::BehindFrontier
+        | ProblemKind::SnapshotUnfit
         | ProblemKind::TooMany
         | ProblemKind::Internal
         | ProblemKind::Unavailable

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cbor::Bytes;
 use crate::id::{JournalId, RecordHash};
+pub use crate::snapshot::Acknowledgement;
 use crate::vector::Vector;
 
 /// The media type of requests and answers.
@@ -23,7 +24,8 @@ pub const ENROLMENT_HEADER: &str = "ebb-enrolment";
 /// The path of the collection of journals.
 pub const JOURNALS: &str = "/v1/journals";
 
-/// Returns the path of one journal, or of a part of it: `log`, `sync`, `envelopes`, `events`.
+/// Returns the path of one journal, or of a part of it: `log`, `sync`, `envelopes`, `snapshots`,
+/// `events`.
 pub fn journal_path(journal: &JournalId, part: &str) -> String {
     if part.is_empty() {
         format!("{JOURNALS}/{journal}")
@@ -162,6 +164,43 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// `POST /v1/journals/{journal}/snapshots`: keeps manifests and acknowledgements of snapshots.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct PutSnapshots {
+    /// Signed manifests.
+    #[n(0)]
+    pub snapshots: Vec<Bytes>,
+    /// Acknowledgements of these, or of manifests that the relay has.
+    #[n(1)]
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// Whether chains of which the relay has less than a manifest covers start from there: who asks so does not have what is
+    /// covered, and so cannot give it back to a relay that lost it.
+    #[n(2)]
+    pub start: bool,
+}
+
+/// The answer to `GET` and `POST /v1/journals/{journal}/snapshots`, and to a prune: the snapshots that the relay has whole.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct Snapshots {
+    /// Signed manifests, oldest first.
+    #[n(0)]
+    pub snapshots: Vec<Bytes>,
+    /// Acknowledgements of these.
+    #[n(1)]
+    pub acknowledgements: Vec<Acknowledgement>,
+}
+
+/// The answer to `GET /v1/journals/{journal}/snapshots/{hash}?from=N`: parts of one snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct SnapshotParts {
+    /// Envelopes from part `N` on (from 0); as many as fit a page, at least one if there is one.
+    #[n(0)]
+    pub parts: Vec<Bytes>,
+}
+
 /// The answer to `GET /v1/journals`: the journals that the asking key is a member of.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -202,6 +241,8 @@ pub enum ProblemKind {
     /// 409: the record takes the right to write from a device of which the relay holds more than its frontier names; sync,
     /// and sign again if still wanted.
     BehindFrontier,
+    /// 409: the snapshot is not what the relay has: a part is missing, or another envelope stands where it says.
+    SnapshotUnfit,
     /// 410: the journal was erased for good; `record` carries the owner's record that did it.
     Erased,
     /// 413: the request is longer than the limit.

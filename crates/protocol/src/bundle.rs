@@ -30,6 +30,8 @@ pub enum ItemKind {
     Blob,
     /// An envelope.
     Envelope,
+    /// The signed manifest of a snapshot.
+    Snapshot,
 }
 
 impl ItemKind {
@@ -38,6 +40,7 @@ impl ItemKind {
             Self::Record => 1,
             Self::Blob => 2,
             Self::Envelope => 3,
+            Self::Snapshot => 4,
         }
     }
 
@@ -46,6 +49,7 @@ impl ItemKind {
             Self::Record => limits::RECORD_BYTES,
             Self::Blob => limits::BLOB_BYTES,
             Self::Envelope => limits::ENVELOPE_BYTES,
+            Self::Snapshot => limits::SNAPSHOT_BYTES,
         }
     }
 }
@@ -185,6 +189,7 @@ impl<R: Read> BundleReader<R> {
             1 => ItemKind::Record,
             2 => ItemKind::Blob,
             3 => ItemKind::Envelope,
+            4 => ItemKind::Snapshot,
             FOOTER if length == 32 => {
                 if self.take::<32>()? != content {
                     return Err(BundleError::Altered);

@@ -22,6 +22,12 @@ pub enum Domain {
     EnvelopeHash,
     /// Signature of an envelope.
     EnvelopeSignature,
+    /// Hash of the signed manifest of a snapshot.
+    SnapshotHash,
+    /// Signature of the manifest of a snapshot, by its maker.
+    SnapshotSignature,
+    /// Signature by which another member acknowledges a snapshot.
+    SnapshotAcknowledgement,
     /// Hash of everything in a bundle before it.
     BundleHash,
     /// Hash of a sealed-key blob.
@@ -57,6 +63,9 @@ impl Domain {
             Self::ChainId => "ebb/v1/chain-id",
             Self::EnvelopeHash => "ebb/v1/envelope-hash",
             Self::EnvelopeSignature => "ebb/v1/envelope-signature",
+            Self::SnapshotHash => "ebb/v1/snapshot-hash",
+            Self::SnapshotSignature => "ebb/v1/snapshot-signature",
+            Self::SnapshotAcknowledgement => "ebb/v1/snapshot-acknowledgement",
             Self::BundleHash => "ebb/v1/bundle-hash",
             Self::BlobHash => "ebb/v1/blob-hash",
             Self::EpochCommitment => "ebb/v1/epoch-commitment",

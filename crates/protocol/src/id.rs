@@ -108,6 +108,10 @@ id! {
     EnvelopeHash, 32
 }
 id! {
+    /// The signed manifest of a snapshot.
+    SnapshotHash, 32
+}
+id! {
     /// A sealed-key blob.
     BlobHash, 32
 }

@@ -20,6 +20,7 @@ pub mod record;
 pub mod request;
 pub mod role;
 pub mod sign;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 pub mod vector;

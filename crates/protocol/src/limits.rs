@@ -24,6 +24,12 @@ pub const BLOB_BYTES: usize = 2 * 1024;
 pub const ENVELOPE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of an envelope's content after decompression.
 pub const CONTENT_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of the signed manifest of a snapshot: one that covers as many chains as a vector has fits.
+pub const SNAPSHOT_BYTES: usize = 512 * 1024;
+/// Parts of one snapshot.
+pub const SNAPSHOT_PARTS: usize = 256;
+/// Snapshots that a relay keeps of a journal, and messages about them carry.
+pub const SNAPSHOTS: usize = 4;
 /// Chains in one vector.
 pub const VECTOR_CHAINS: usize = 4_096;
 /// Envelopes in one append.

@@ -18,6 +18,7 @@ mod openapi;
 mod origins;
 mod problem;
 mod read_log;
+mod snapshots;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,9 @@ fn routed() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(read_log::read_log, append_log::append_log))
         .routes(routes!(sync::sync))
         .routes(routes!(append_envelopes::append_envelopes))
+        .routes(routes!(snapshots::list_snapshots, snapshots::put_snapshots))
+        .routes(routes!(snapshots::read_snapshot))
+        .routes(routes!(snapshots::prune))
         .routes(routes!(events::events))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

@@ -16,6 +16,7 @@ mod logs;
 mod news;
 mod rates;
 mod seen;
+mod snapshots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub(crate) use create::{Created, hash_token};
 pub(crate) use envelopes::Stored;
 pub(crate) use log::{LogAppended, page};
 pub(crate) use news::{Crowded, News, Subscription};
+pub(crate) use snapshots::SnapshotsKept;
 
 /// What one relay grants to one journal, key or crowd.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,21 +10,23 @@ mod envelopes;
 mod journals;
 mod reader;
 mod schema;
+mod snapshots;
 mod tokens;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::id::{ChainId, JournalId, KeyId, Seq, SigningKey};
+use protocol::id::{ChainId, JournalId, KeyId, Seq, SigningKey, SnapshotHash};
+use protocol::vector::Vector;
 use rusqlite::Connection;
 #[cfg(test)]
 use rusqlite::OptionalExtension;
 
 use crate::storage::{
     Answer, AppendOutcome, CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart,
-    NewEnvelope, NewJournal, Standing, Storage, StorageError, SyncPage, SyncQuery, TokenEntry,
-    TokenId,
+    NewEnvelope, NewJournal, SnapshotChange, SnapshotOutcome, Standing, Storage, StorageError,
+    StoredSnapshot, SyncPage, SyncQuery, TokenEntry, TokenId,
 };
 use reader::Readers;
 use writer::Writer;
@@ -171,6 +173,54 @@ impl Storage for Sqlite {
             journals::find(db, &journal)?
                 .map(|row| envelopes::sync(db, &row, &query))
                 .transpose()
+        })
+    }
+
+    fn snapshots(&self, journal: JournalId) -> Answer<'_, Option<Vec<StoredSnapshot>>> {
+        self.read(move |db| {
+            journals::find(db, &journal)?
+                .map(|row| snapshots::list(db, row.number))
+                .transpose()
+        })
+    }
+
+    fn snapshot_parts(
+        &self,
+        journal: JournalId,
+        snapshot: SnapshotHash,
+        from: u32,
+        bytes: usize,
+    ) -> Answer<'_, Option<Vec<Vec<u8>>>> {
+        self.read(move |db| match journals::find(db, &journal)? {
+            Some(row) => snapshots::parts(db, row.number, &snapshot, from, bytes),
+            None => Ok(None),
+        })
+    }
+
+    fn put_snapshots(
+        &self,
+        journal: JournalId,
+        change: SnapshotChange,
+        now: u64,
+    ) -> Answer<'_, Option<SnapshotOutcome>> {
+        self.write(move |db| {
+            journals::find(db, &journal)?
+                .map(|row| snapshots::put(db, &row, &change, now))
+                .transpose()
+        })
+    }
+
+    fn prune(
+        &self,
+        journal: JournalId,
+        covers: Vector,
+        drop: Vec<SnapshotHash>,
+        now: u64,
+    ) -> Answer<'_, u64> {
+        self.write(move |db| {
+            let pruned = journals::find(db, &journal)?
+                .map(|row| snapshots::prune(db, &row, &covers, &drop, now));
+            Ok(pruned.transpose()?.unwrap_or(0))
         })
     }
 

@@ -13,9 +13,10 @@ use std::error::Error;
 
 use futures_util::future::BoxFuture;
 use protocol::id::{
-    BlobHash, ChainId, EnvelopeHash, JournalId, KeyId, RecordHash, Seq, SigningKey,
+    BlobHash, ChainId, EnvelopeHash, JournalId, KeyId, RecordHash, Seq, SigningKey, SnapshotHash,
 };
 use protocol::judge::ChainTip;
+use protocol::snapshot::{Acknowledgement, Snapshot};
 use protocol::vector::Vector;
 
 /// The answer of a store, later.
@@ -189,6 +190,45 @@ pub(crate) struct SyncPage {
     pub(crate) used: u64,
 }
 
+/// Snapshots to keep and to forget, judged already.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct SnapshotChange {
+    /// Manifests to keep; those that are kept already stay as they are.
+    pub(crate) new: Vec<Snapshot>,
+    /// Acknowledgements of these, or of manifests that are kept already.
+    pub(crate) acknowledgements: Vec<Acknowledgement>,
+    /// Manifests to forget.
+    pub(crate) drop: Vec<SnapshotHash>,
+    /// Whether chains of which less is stored than a new manifest covers go on from there.
+    pub(crate) start: bool,
+    /// The most bytes that the journal may take.
+    pub(crate) quota: u64,
+}
+
+/// What became of snapshots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SnapshotOutcome {
+    /// They are kept.
+    Kept,
+    /// What is stored is not what a manifest says, or an acknowledgement is of none that is kept.
+    Unfit,
+    /// They would exceed the journal's quota.
+    OverQuota,
+}
+
+/// A snapshot as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct StoredSnapshot {
+    /// Its hash.
+    pub(crate) hash: SnapshotHash,
+    /// Its signed manifest.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether its parts are stored.
+    pub(crate) whole: bool,
+    /// Who acknowledged it.
+    pub(crate) acknowledgements: Vec<Acknowledgement>,
+}
+
 /// The public name of an enrolment token: eight hex digits of its hash.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct TokenId(pub(crate) String);
@@ -290,6 +330,37 @@ pub(crate) trait Storage: Send + Sync + 'static {
 
     /// Answers a sync from one moment of the journal; none if the journal is not here.
     fn sync(&self, journal: JournalId, query: SyncQuery) -> Answer<'_, Option<SyncPage>>;
+
+    /// Lists the snapshots of a journal in the order in which they came; none if the journal is not here.
+    fn snapshots(&self, journal: JournalId) -> Answer<'_, Option<Vec<StoredSnapshot>>>;
+
+    /// Returns at most `bytes` of a snapshot's parts from the one numbered `from` on (at least one if there is one); none if the
+    /// snapshot is not here.
+    fn snapshot_parts(
+        &self,
+        journal: JournalId,
+        snapshot: SnapshotHash,
+        from: u32,
+        bytes: usize,
+    ) -> Answer<'_, Option<Vec<Vec<u8>>>>;
+
+    /// Keeps and forgets snapshots, if the journal's envelopes are what they say; none if the journal is not here.
+    fn put_snapshots(
+        &self,
+        journal: JournalId,
+        change: SnapshotChange,
+        now: u64,
+    ) -> Answer<'_, Option<SnapshotOutcome>>;
+
+    /// Forgets the envelopes in `covers`, but for the parts of snapshots that stay, and the manifests in `drop`; returns how
+    /// many bytes that made free. The tips of chains stay.
+    fn prune(
+        &self,
+        journal: JournalId,
+        covers: Vector,
+        drop: Vec<SnapshotHash>,
+        now: u64,
+    ) -> Answer<'_, u64>;
 
     /// Erases the sealed keys of invites that have expired at `now`, and returns how many. Finishes what an erasure could
     /// not overwrite at once.

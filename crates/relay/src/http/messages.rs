@@ -88,6 +88,29 @@ fn requests() -> Vec<Named> {
             ),
         ),
         (
+            "PutSnapshots",
+            map(
+                "Snapshots to keep",
+                vec![
+                    (
+                        "snapshots",
+                        "signed manifests",
+                        list("At most four", bytes()),
+                    ),
+                    (
+                        "acknowledgements",
+                        "acknowledgements of these, or of those that are kept",
+                        list("At most eighty", acknowledgement()),
+                    ),
+                    (
+                        "start",
+                        "whether chains go on from what is covered, where less is here",
+                        ObjectBuilder::new().schema_type(Type::Boolean).into(),
+                    ),
+                ],
+            ),
+        ),
+        (
             "Append",
             map(
                 "Envelopes to store",
@@ -122,6 +145,35 @@ fn answers() -> Vec<Named> {
             map(
                 "Journals of a device",
                 vec![("journals", "their ids, in order", list("Journals", bytes()))],
+            ),
+        ),
+        (
+            "Snapshots",
+            map(
+                "The snapshots that are here whole",
+                vec![
+                    (
+                        "snapshots",
+                        "signed manifests, oldest first",
+                        list("Manifests", bytes()),
+                    ),
+                    (
+                        "acknowledgements",
+                        "acknowledgements of these",
+                        list("Acknowledgements", acknowledgement()),
+                    ),
+                ],
+            ),
+        ),
+        (
+            "SnapshotParts",
+            map(
+                "Parts of a snapshot",
+                vec![(
+                    "parts",
+                    "envelopes, as many as fit a page",
+                    list("Envelopes", bytes()),
+                )],
             ),
         ),
         (
@@ -178,6 +230,21 @@ fn answers() -> Vec<Named> {
     ]
 }
 
+fn acknowledgement() -> RefOr<Schema> {
+    map(
+        "A member's signature that it holds the same",
+        vec![
+            ("snapshot", "the hash of the signed manifest", bytes()),
+            ("device", "the device that checked it", bytes()),
+            (
+                "signature",
+                "its signature over journal and snapshot",
+                bytes(),
+            ),
+        ],
+    )
+}
+
 fn problem() -> RefOr<Schema> {
     ObjectBuilder::new()
         .description(Some("A problem (RFC 9457)"))
@@ -201,7 +268,7 @@ fn problem() -> RefOr<Schema> {
 }
 
 /// The kinds of problem, as [`protocol::api::ProblemKind`] writes them.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 20] = [
     "malformed",
     "unauthorized",
     "forbidden",
@@ -215,6 +282,7 @@ const KINDS: [&str; 19] = [
     "stale-head",
     "rule-broken",
     "behind-frontier",
+    "snapshot-unfit",
     "erased",
     "too-large",
     "too-many",
@@ -289,8 +357,8 @@ mod tests {
 
     use minicbor::Encode;
     use protocol::api::{
-        Append, Appended, Create, JournalList, LogAppend, LogPage, ProblemKind, Quota, Refused,
-        SyncAnswer, SyncRequest,
+        Append, Appended, Create, JournalList, LogAppend, LogPage, ProblemKind, PutSnapshots,
+        Quota, Refused, SnapshotParts, Snapshots, SyncAnswer, SyncRequest,
     };
     use protocol::id::RecordHash;
     use protocol::vector::Vector;
@@ -352,6 +420,9 @@ mod tests {
                     quota: Quota { used: 0, limit: 0 },
                 }),
             ),
+            ("PutSnapshots", keys(&PutSnapshots::default())),
+            ("Snapshots", keys(&Snapshots::default())),
+            ("SnapshotParts", keys(&SnapshotParts { parts: Vec::new() })),
             ("Append", keys(&Append { head, envelopes })),
             (
                 "Appended",
@@ -386,8 +457,8 @@ mod tests {
     fn every_kind_of_problem_is_named() {
         use ProblemKind::{
             BehindFrontier, Erased, Forbidden, Full, Internal, InviteExpired, InviteUsed,
-            InviteWithdrawn, Malformed, NotAMember, NotFound, RuleBroken, StaleHead, TooLarge,
-            TooMany, Unauthorized, Unavailable, UnknownJournal, WrongToken,
+            InviteWithdrawn, Malformed, NotAMember, NotFound, RuleBroken, SnapshotUnfit, StaleHead,
+            TooLarge, TooMany, Unauthorized, Unavailable, UnknownJournal, WrongToken,
         };
         let kinds = [
             Malformed,
@@ -403,6 +474,7 @@ mod tests {
             StaleHead,
             RuleBroken,
             BehindFrontier,
+            SnapshotUnfit,
             Erased,
             TooLarge,
             TooMany,

@@ -49,7 +49,8 @@ const PROBLEMS: [(u16, &str); 10] = [
     (
         409,
         "`stale-head`: the member log has another head; `rule-broken`: the member log's rules do not allow it; \
-         `behind-frontier`: this relay holds more of a device that would lose the right to write than the record names",
+         `behind-frontier`: this relay holds more of a device that would lose the right to write than the record names; \
+         `snapshot-unfit`: what is stored here is not what a snapshot says",
     ),
     (
         410,
@@ -167,16 +168,20 @@ mod tests {
 
     use crate::testing::Bench;
 
-    const ROUTES: [(&str, &str); 10] = [
+    const ROUTES: [(&str, &str); 14] = [
         ("GET", "/healthz"),
         ("GET", "/readyz"),
         ("GET", "/v1/journals"),
         ("GET", "/v1/journals/{journal}/events"),
         ("GET", "/v1/journals/{journal}/log"),
+        ("GET", "/v1/journals/{journal}/snapshots"),
+        ("GET", "/v1/journals/{journal}/snapshots/{snapshot}"),
         ("GET", "/v1/openapi.json"),
         ("POST", "/v1/journals"),
         ("POST", "/v1/journals/{journal}/envelopes"),
         ("POST", "/v1/journals/{journal}/log"),
+        ("POST", "/v1/journals/{journal}/prune"),
+        ("POST", "/v1/journals/{journal}/snapshots"),
         ("POST", "/v1/journals/{journal}/sync"),
     ];
 
@@ -208,7 +213,7 @@ mod tests {
                 Method::PATCH,
                 Method::DELETE,
             ] {
-                let real = path.replace("{journal}", &id);
+                let real = path.replace("{journal}", &id).replace("{snapshot}", &id);
                 let request = (method.as_str(), real.as_str(), b"".as_slice());
                 let status = bench.send(request, None, None).await.status;
                 let known = described.contains(&(method.to_string(), path.to_owned()));

@@ -144,6 +144,15 @@ impl Rejection {
         )
     }
 
+    /// 409: another snapshot than what is stored.
+    pub(super) fn snapshot_unfit() -> Self {
+        Self::new(
+            ProblemKind::SnapshotUnfit,
+            StatusCode::CONFLICT,
+            "a snapshot covers or consists of envelopes that are not here, or acknowledges one that is not",
+        )
+    }
+
     /// 410, with the record that erased the journal.
     pub(super) fn erased(record: &[u8]) -> Self {
         let detail =

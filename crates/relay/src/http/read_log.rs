@@ -16,9 +16,9 @@ use crate::service::Asker;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct From {
-    /// The index of the first record wanted.
+    /// The number of the first record or part wanted.
     #[serde(default)]
-    from: u32,
+    pub(super) from: u32,
 }
 
 /// Reads the member log, a page at a time.

@@ -95,7 +95,11 @@ impl Relay {
                     self.news().tell(&journal);
                     return Ok(done);
                 }
-                AppendOutcome::OverQuota => return Ok(Stored::OverQuota),
+                AppendOutcome::OverQuota => {
+                    if self.prune(journal).await? == 0 {
+                        return Ok(Stored::OverQuota);
+                    }
+                }
                 AppendOutcome::Moved => {}
             }
         }
@@ -171,7 +175,9 @@ fn judge_one(
             }))
         }
         Verdict::Known(envelope) => {
-            if known.get(&(chain, seq)) == Some(&envelope.envelope().hash()) {
+            // One that is not found was pruned: it need not be stored again.
+            let here = known.get(&(chain, seq));
+            if here.is_none_or(|here| *here == envelope.envelope().hash()) {
                 Ok(None)
             } else {
                 Err("another envelope holds this place in its chain".to_owned())

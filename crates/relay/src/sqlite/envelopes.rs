@@ -225,17 +225,20 @@ fn outside(
     tips: &BTreeMap<ChainId, ChainTip>,
     query: &SyncQuery,
 ) -> rusqlite::Result<(Vec<Vec<u8>>, bool)> {
+    // Numbers ascend within a chain. What was pruned is not there to be found.
     let mut first = db.prepare_cached(
-        "SELECT number FROM envelopes WHERE journal = ?1 AND chain = ?2 AND seq = ?3",
+        "SELECT number FROM envelopes WHERE journal = ?1 AND chain = ?2 AND seq >= ?3
+         ORDER BY seq LIMIT 1",
     )?;
     let mut start: Option<i64> = None;
     for (chain, tip) in tips {
         let seq = query.vector.seq(chain);
         if tip.seq > seq {
             let next = stored(seq.0.saturating_add(1));
-            let number =
-                first.query_row(params![journal, chain.as_bytes(), next], |row| row.get(0))?;
-            start = Some(start.map_or(number, |start| start.min(number)));
+            let number: Option<i64> = first
+                .query_row(params![journal, chain.as_bytes(), next], |row| row.get(0))
+                .optional()?;
+            start = start.into_iter().chain(number).min();
         }
     }
     let (mut page, mut room) = (Vec::new(), query.page);

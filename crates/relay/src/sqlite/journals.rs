@@ -186,7 +186,16 @@ pub(super) fn append(
 
 /// Deletes everything of a journal.
 fn erase(db: &Connection, journal: i64) -> rusqlite::Result<()> {
-    for table in ["records", "blobs", "members", "chains", "envelopes"] {
+    let tables = [
+        "records",
+        "blobs",
+        "members",
+        "chains",
+        "envelopes",
+        "acknowledgements",
+        "snapshots",
+    ];
+    for table in tables {
         db.prepare_cached(&format!("DELETE FROM {table} WHERE journal = ?1"))?
             .execute([journal])?;
     }

@@ -17,6 +17,7 @@ use protocol::record::{
 };
 use protocol::role::Role;
 use protocol::sign::Signer;
+use protocol::snapshot::{Author, Manifest, Snapshot};
 use protocol::vector::{Position, Vector};
 
 use super::{NOW, ORIGIN};
@@ -313,12 +314,51 @@ pub(crate) struct Chain {
 impl Chain {
     /// Seals the next envelope, around `length` bytes.
     pub(crate) fn seal(&mut self, length: usize) -> Bytes {
+        self.seal_as(Kind::Batch, length)
+    }
+
+    /// Seals a snapshot of so many parts of everything in these chains and in this one.
+    pub(crate) fn snapshot(&mut self, others: &[&Self], parts: usize) -> (Vec<Bytes>, Snapshot) {
+        let mut covers = self.vector();
+        let mut authors = vec![self.author()];
+        for other in others {
+            covers.0.extend(other.vector().0);
+            authors.push(other.author());
+        }
+        authors.retain(|author| covers.0.contains_key(&author.chain()));
+        authors.sort();
+        let first = Seq(self.last.map_or(0, |(seq, _)| seq.0) + 1);
+        let sealed: Vec<Bytes> = (0..parts)
+            .map(|_| self.seal_as(Kind::Snapshot, 80))
+            .collect();
+        let hash = |part: &Bytes| Envelope::parse(part.0.clone()).unwrap().hash();
+        let manifest = Manifest {
+            journal: self.journal,
+            author: self.author(),
+            first,
+            parts: sealed.iter().map(hash).collect(),
+            covers,
+            authors,
+            head: self.head,
+        };
+        let snapshot = Snapshot::create(&manifest, &self.device).unwrap();
+        (sealed, snapshot)
+    }
+
+    fn author(&self) -> Author {
+        Author {
+            device: self.device.key_id(),
+            salt: self.salt,
+        }
+    }
+
+    fn seal_as(&mut self, kind: Kind, length: usize) -> Bytes {
         let (seq, prev) = match self.last {
             Some((seq, hash)) => (Seq(seq.0 + 1), Some(hash)),
             None => (Seq(1), None),
         };
         let header = Header {
-            kind: Kind::Batch,
+            kind,
             journal: self.journal,
             device: self.device.key_id(),
             salt: self.salt,

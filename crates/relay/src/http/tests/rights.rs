@@ -1,6 +1,6 @@
 //! Who may do what: every kind of asker against every action.
 
-use protocol::api::{Append, JOURNALS, LogAppend, SyncRequest};
+use protocol::api::{Append, JOURNALS, LogAppend, PutSnapshots, SyncRequest};
 use protocol::cbor::Bytes;
 use protocol::record::{Body, Relays, SignedRecord, WithdrawInvite};
 use protocol::role::Role;
@@ -28,7 +28,7 @@ const REMOVED: &str = "not-a-member";
 const USED: &str = "invite-used";
 
 /// What each asker is answered.
-const TABLE: [(&str, [&str; 8]); 17] = [
+const TABLE: [(&str, [&str; 8]); 20] = [
     (
         "read log",
         [DONE, DONE, DONE, DONE, DONE, DONE, USED, FORBIDDEN],
@@ -62,6 +62,24 @@ const TABLE: [(&str, [&str; 8]); 17] = [
         "events",
         [
             DONE, DONE, DONE, FORBIDDEN, REMOVED, FORBIDDEN, USED, FORBIDDEN,
+        ],
+    ),
+    (
+        "list snapshots",
+        [
+            DONE, DONE, DONE, FORBIDDEN, REMOVED, FORBIDDEN, USED, FORBIDDEN,
+        ],
+    ),
+    (
+        "bring a snapshot",
+        [
+            DONE, DONE, DONE, FORBIDDEN, REMOVED, FORBIDDEN, USED, FORBIDDEN,
+        ],
+    ),
+    (
+        "prune",
+        [
+            DONE, FORBIDDEN, FORBIDDEN, FORBIDDEN, REMOVED, FORBIDDEN, USED, FORBIDDEN,
         ],
     ),
     (
@@ -210,6 +228,21 @@ impl Scene {
                 let proof = self.bench.sign(by, request, ORIGIN, time);
                 let response = self.bench.respond(request, Some(&proof), None).await;
                 Answered::or_stream(response).await
+            }
+            "list snapshots" => self.bench.get(by, &path("snapshots")).await,
+            "bring a snapshot" => {
+                let (_, snapshot) = self.chain.snapshot(&[], 1);
+                let put = PutSnapshots {
+                    snapshots: vec![Bytes(snapshot.bytes().to_vec())],
+                    start: true,
+                    ..PutSnapshots::default()
+                };
+                self.bench.post(by, &path("snapshots"), &put).await
+            }
+            "prune" => {
+                self.bench
+                    .post(by, &path("prune"), &Bytes(Vec::new()))
+                    .await
             }
             "create" => self.bench.post(by, JOURNALS, &self.journal.create()).await,
             _ => {
