@@ -7,22 +7,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use journal::batch::{self, Authors, Batch};
 use journal::document::{AgainError, Document};
 use journal::{Actor, DocumentId, Fields, Scalar, Value};
-use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, ChainSalt, KeyId, Seq};
 use protocol::log::MemberLog;
 use protocol::role::Role;
 use protocol::vector::Position;
-use seal::{Content, KeyPair, Keyring};
+use seal::{KeyPair, Keyring};
 use store::document::LooseChange;
 use store::envelope::EnvelopeState;
 use store::{Own, Reader, Replica, StoreError, Writer};
 
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log};
-use crate::merge::{Documents, Obstacle};
+use crate::merge::{Documents, Obstacle, decode};
 use crate::record::{load, store_change, stored_tip};
+use crate::snapshot::{self, AdoptedParts};
 use crate::sync::SEALED_VECTOR;
 use crate::{os, profile, row};
 
@@ -78,8 +80,7 @@ pub(crate) struct Rebuilt {
 struct Candidate {
     chain: ChainId,
     seq: Seq,
-    role: Role,
-    content: Content,
+    batch: Batch,
 }
 
 impl Rebuilt {
@@ -281,6 +282,7 @@ impl Context<'_> {
         own: &Own,
         documents: &mut Documents<'_>,
     ) -> Result<(), LoadError> {
+        let adopted = snapshot::adopted(writer)?;
         let mut left = Vec::new();
         for (chain, _) in writer.chains()? {
             for stored in writer.envelopes_after(&chain, Seq(0), usize::MAX)? {
@@ -291,8 +293,9 @@ impl Context<'_> {
                     }
                     .into());
                 };
-                match self.candidate(own, envelope) {
-                    Ok(candidate) => left.push((candidate, String::new())),
+                match self.candidate(own, envelope, &adopted) {
+                    Ok(Some(candidate)) => left.push((candidate, String::new())),
+                    Ok(None) => {}
                     Err(reason) => {
                         writer.set_state(&chain, seq, EnvelopeState::Held(&reason))?;
                     }
@@ -306,10 +309,9 @@ impl Context<'_> {
                 let Candidate {
                     chain,
                     seq,
-                    role,
-                    ref content,
+                    ref batch,
                 } = one;
-                match documents.merge_whole(writer, chain, role, content) {
+                match documents.merge_whole(writer, batch) {
                     Ok(()) => {
                         writer.set_state(&chain, seq, EnvelopeState::Merged)?;
                     }
@@ -328,10 +330,19 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Opens an envelope, or says why it does not count.
-    fn candidate(&self, own: &Own, envelope: Envelope) -> Result<Candidate, String> {
+    /// Opens an envelope, or says why it does not count. A part of a snapshot adds something only if it was adopted.
+    fn candidate(
+        &self,
+        own: &Own,
+        envelope: Envelope,
+        adopted: &AdoptedParts,
+    ) -> Result<Option<Candidate>, String> {
         if self.is_excluded(own, &envelope) {
             return Err(sync::BEYOND_FRONTIER.to_owned());
+        }
+        let actors = adopted.get(&envelope.hash());
+        if envelope.header().kind == Kind::Snapshot && actors.is_none() {
+            return Ok(None);
         }
         let envelope = VerifiedEnvelope::trusted(envelope);
         let header = envelope.header();
@@ -341,12 +352,13 @@ impl Context<'_> {
         let key = self.keys.get(header.epoch);
         let key = key.ok_or_else(|| format!("the key of epoch {} is missing", header.epoch))?;
         let content = seal::open(&envelope, key).map_err(|error| error.to_string())?;
-        Ok(Candidate {
-            chain: header.chain(),
-            seq: header.seq,
-            role,
-            content,
-        })
+        let (chain, seq) = (header.chain(), header.seq);
+        let batch = match actors {
+            Some(actors) => batch::decode(&content.batch.0, &Authors::Listed(actors))
+                .map_err(|error| Obstacle::from(error).to_string())?,
+            None => decode(chain, role, &content).map_err(|error| error.to_string())?,
+        };
+        Ok(Some(Candidate { chain, seq, batch }))
     }
 
     /// Gathers what own changes said that is not in the documents any more.

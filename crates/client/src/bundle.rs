@@ -14,6 +14,7 @@ use protocol::domain::Domain;
 use protocol::envelope::Envelope;
 use protocol::id::{JournalId, RecordHash};
 use protocol::role::Role;
+use protocol::snapshot::Snapshot;
 use protocol::vector::{Position, Vector};
 use store::StoreError;
 use sync::Purpose;
@@ -161,6 +162,13 @@ impl Journal {
                     }
                 }
             }
+            for snapshot in reader.snapshots()? {
+                if snapshot.state.is_good() {
+                    writer
+                        .item(ItemKind::Snapshot, &snapshot.bytes)
+                        .map_err(file)?;
+                }
+            }
             Ok::<_, TransferError>(())
         })?;
         Ok((writer.end().map_err(file)?, envelopes))
@@ -194,21 +202,7 @@ impl Journal {
                 found: source.journal,
             });
         }
-        let mut vector = Vector::default();
-        for envelope in source.envelopes {
-            let position = Position {
-                seq: envelope.header().seq,
-                hash: envelope.hash(),
-            };
-            let last = vector
-                .0
-                .entry(envelope.header().chain())
-                .or_insert(position);
-            if last.seq < position.seq {
-                *last = position;
-            }
-        }
-        Ok(vector)
+        Ok(source.heads())
     }
 }
 
@@ -217,7 +211,8 @@ pub(crate) struct BundleSource {
     pub(crate) journal: JournalId,
     pub(crate) records: Vec<Vec<u8>>,
     pub(crate) blobs: Vec<Vec<u8>>,
-    envelopes: Vec<Envelope>,
+    pub(crate) envelopes: Vec<Envelope>,
+    pub(crate) snapshots: Vec<Snapshot>,
 }
 
 impl BundleSource {
@@ -237,6 +232,7 @@ impl BundleSource {
             records: Vec::new(),
             blobs: Vec::new(),
             envelopes: Vec::new(),
+            snapshots: Vec::new(),
         };
         while let Some((kind, bytes)) = reader.next_item().map_err(wrong)? {
             match kind {
@@ -246,9 +242,30 @@ impl BundleSource {
                     let envelope = Envelope::parse(bytes).map_err(|_| wrong(BundleError::Item))?;
                     source.envelopes.push(envelope);
                 }
+                ItemKind::Snapshot => {
+                    let snapshot = Snapshot::parse(bytes).map_err(|_| wrong(BundleError::Item))?;
+                    source.snapshots.push(snapshot);
+                }
             }
         }
         Ok(source)
+    }
+
+    /// Returns how far the bundle goes.
+    pub(crate) fn heads(&self) -> Vector {
+        let mut vector = Vector::default();
+        for envelope in &self.envelopes {
+            let position = Position {
+                seq: envelope.header().seq,
+                hash: envelope.hash(),
+            };
+            let chain = envelope.header().chain();
+            let last = vector.0.entry(chain).or_insert(position);
+            if last.seq < position.seq {
+                *last = position;
+            }
+        }
+        vector
     }
 
     /// Answers a sync as a relay would that holds this bundle.

@@ -25,6 +25,7 @@ pub mod query;
 mod record;
 mod relay;
 mod row;
+mod snapshot;
 pub mod status;
 pub mod sync;
 mod watch;

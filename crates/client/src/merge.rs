@@ -11,7 +11,7 @@ use journal::batch::{self, Authors, Batch, BatchPart};
 use journal::change::Tip;
 use journal::document::{Document, MergeError};
 use journal::{Actor, DocumentId};
-use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, KeyId};
 use protocol::log::MemberLog;
 use protocol::role::Role;
@@ -24,7 +24,7 @@ use sync::Incoming;
 
 use crate::journal::{DamagedReplica, LoadError};
 use crate::record::{load, stored_tip};
-use crate::{again, os, profile, row};
+use crate::{again, os, profile, row, snapshot};
 
 /// What merging did.
 #[derive(Debug, Default)]
@@ -44,6 +44,8 @@ pub(crate) enum Obstacle {
     Batch(#[from] batch::BatchError),
     #[error("it changes the profile, which only owners may do")]
     Profile,
+    #[error("it is a snapshot, and only owners may make one")]
+    Snapshot,
     #[error("document {document}: {source}")]
     Merge {
         document: DocumentId,
@@ -115,7 +117,14 @@ pub(crate) fn retry_held(
             };
             let merged = replica.write(|writer| {
                 let mut documents = Documents::new(&path);
-                let changes = documents.merge(writer, held.chain, role, &content)?;
+                let changes = match envelope.header().kind {
+                    Kind::Batch => documents.merge(writer, held.chain, role, &content)?,
+                    Kind::Snapshot if role == Role::Owner => {
+                        snapshot::note_part(writer)?;
+                        0
+                    }
+                    Kind::Snapshot => return Err(Obstacle::Snapshot),
+                };
                 documents.store(writer)?;
                 writer.set_state(&held.chain, held.envelope.seq, EnvelopeState::Merged)?;
                 Ok::<_, Obstacle>(changes)
@@ -172,8 +181,13 @@ fn merge_all(
             .as_ref()
             .map_err(|reason| Obstacle::NotOpened(reason.clone()))?;
         let header = one.envelope.header();
-        let changes = documents.merge(writer, header.chain(), one.role, content)?;
-        *report.received.entry(header.device).or_default() += changes;
+        if header.kind == Kind::Snapshot {
+            // It says nothing new to who has what it covers.
+            snapshot::note_part(writer)?;
+        } else {
+            let changes = documents.merge(writer, header.chain(), one.role, content)?;
+            *report.received.entry(header.device).or_default() += changes;
+        }
         accept(writer, one, &own, EnvelopeState::Merged)?;
     }
     documents.store(writer)?;
@@ -229,7 +243,7 @@ struct OpenDocument {
 }
 
 /// Reads the batch of an envelope, and checks that its device might write what is in it.
-fn decode(chain: ChainId, role: Role, content: &Content) -> Result<Batch, Obstacle> {
+pub(crate) fn decode(chain: ChainId, role: Role, content: &Content) -> Result<Batch, Obstacle> {
     let batch = batch::decode(&content.batch.0, &Authors::One(Actor(chain.0)))?;
     if role != Role::Owner && batch.documents.contains_key(&DocumentId::Profile) {
         return Err(Obstacle::Profile);
@@ -238,7 +252,7 @@ fn decode(chain: ChainId, role: Role, content: &Content) -> Result<Batch, Obstac
 }
 
 impl<'a> Documents<'a> {
-    fn new(path: &'a Path) -> Self {
+    pub(crate) fn new(path: &'a Path) -> Self {
         Self {
             path,
             afresh: false,
@@ -254,18 +268,15 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Merges the batch of one envelope whole, or nothing of it.
+    /// Merges a batch whole, or nothing of it.
     pub(crate) fn merge_whole(
         &mut self,
         writer: &Writer<'_>,
-        chain: ChainId,
-        role: Role,
-        content: &Content,
+        batch: &Batch,
     ) -> Result<(), Obstacle> {
-        let batch = decode(chain, role, content)?;
         let ids = batch.documents.keys();
         let before: Vec<_> = ids.map(|id| (*id, self.open.get(id).cloned())).collect();
-        let merged = self.apply(writer, &batch);
+        let merged = self.apply(writer, batch);
         if merged.is_err() {
             for (id, document) in before {
                 match document {
@@ -295,7 +306,8 @@ impl<'a> Documents<'a> {
         self.apply(writer, &batch)
     }
 
-    fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+    /// Merges a batch that is decoded and allowed, and returns the number of its changes of entries.
+    pub(crate) fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
         let entries = batch
             .documents
             .values()
@@ -340,7 +352,7 @@ impl<'a> Documents<'a> {
     }
 
     /// Stores every document merged into, its tips, and the rows of the entries that moved.
-    fn store(self, writer: &mut Writer<'_>) -> Result<(), Obstacle> {
+    pub(crate) fn store(self, writer: &mut Writer<'_>) -> Result<(), Obstacle> {
         let now = os::now().as_millisecond();
         for (id, open) in self.open {
             let Some(saved) = open.saved else { continue };

@@ -11,8 +11,11 @@ use std::path::PathBuf;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use journal::batch::EncodeError;
 use protocol::api::ProblemKind;
+use protocol::id::ChainId;
+use protocol::limits;
 use protocol::log::MemberLog;
 use protocol::record::SignedRecord;
+use protocol::vector::Position;
 use store::StoreError;
 use store::relay::RelayState;
 use sync::{Fault, Purpose};
@@ -24,6 +27,7 @@ use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_log, store_family};
 use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError, problem_family};
+use crate::snapshot;
 
 use driver::{Driver, End, Peer};
 pub(crate) use driver::{RECEIVED, SEALED_VECTOR, store_records};
@@ -180,10 +184,7 @@ impl Journal {
     /// [`SyncError`]: the first relay's, if any could not be synced with.
     pub async fn sync(&mut self, progress: &dyn Progress) -> Result<SyncReport, SyncError> {
         let lock = self.lock().await?;
-        let path = self.path();
-        let relays = self
-            .replica
-            .read(|reader| Ok::<_, LoadError>(load_log(reader, &path)?.log.relays().to_vec()))?;
+        let relays = self.relay_origins()?;
         if relays.is_empty() {
             return Err(SyncError::NoRelay);
         }
@@ -198,6 +199,11 @@ impl Journal {
                     self.note_failure(&origin, &error)?;
                     failure = failure.or(Some(error));
                 }
+            }
+        }
+        if failure.is_none() && !suspicious && self.make_snapshot(progress).await? {
+            for origin in self.relay_origins()? {
+                suspicious |= self.sync_with(&origin, &mut report, progress).await?;
             }
         }
         let left = self.replica.read(|reader| reader.unsent_count(None))?;
@@ -229,14 +235,36 @@ impl Journal {
     /// [`SyncError`].
     pub(crate) async fn sync_home(&mut self, progress: &dyn Progress) -> Result<(), SyncError> {
         let _lock = self.lock().await?;
-        let path = self.path();
-        let relays = self
-            .replica
-            .read(|reader| Ok::<_, LoadError>(load_log(reader, &path)?.log.relays().to_vec()))?;
+        let relays = self.relay_origins()?;
         let home = relays.first().ok_or(SyncError::NoRelay)?;
         self.sync_with(home, &mut SyncReport::default(), progress)
             .await?;
         Ok(())
+    }
+
+    /// Returns the relays that the member log lists, the home relay first.
+    fn relay_origins(&self) -> Result<Vec<String>, LoadError> {
+        let path = self.path();
+        self.replica
+            .read(|reader| Ok(load_log(reader, &path)?.log.relays().to_vec()))
+    }
+
+    /// Seals a snapshot, if it is time for one. Says whether it did.
+    async fn make_snapshot(&mut self, progress: &dyn Progress) -> Result<bool, SyncError> {
+        let path = self.path();
+        let batches = self
+            .replica
+            .read(|reader| match snapshot::is_due(reader, &path)? {
+                true => Ok(Some(snapshot::batches(reader, &path)?)),
+                false => Ok::<_, SyncError>(None),
+            })?;
+        let Some(batches) = batches.filter(|batches| batches.len() <= limits::SNAPSHOT_PARTS)
+        else {
+            return Ok(false);
+        };
+        let mut driver = Driver::start(self, BUNDLE, Purpose::Seal)?.with_snapshot(batches);
+        let end = driver.run(Peer::Nobody, progress).await?;
+        Ok(matches!(end, End::Done))
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -291,6 +319,10 @@ impl Journal {
         let mut relay = RelayClient::new(origin)?;
         let mut suspicious = false;
         let mut result = Ok(());
+        let mut adopted = self.has_nothing()?;
+        if adopted {
+            self.adopt_from_relay(&mut relay, report).await?;
+        }
         for _ in 0..SESSIONS {
             self.settle(report)?;
             let mut driver = Driver::start(self, origin, Purpose::Exchange)?;
@@ -298,6 +330,13 @@ impl Journal {
             driver.tell(report)?;
             suspicious |= driver.suspicious;
             result = match end {
+                Ok(End::Done) if !adopted && self.is_behind(origin)? => {
+                    adopted = true;
+                    if self.adopt_from_relay(&mut relay, report).await? {
+                        continue;
+                    }
+                    Ok(())
+                }
                 Ok(End::Done) => Ok(()),
                 Ok(End::Again) => {
                     let (origin, fault) = (origin.to_owned(), Fault::Busy);
@@ -307,6 +346,9 @@ impl Journal {
                 Err(error) => Err(self.explained(&mut relay, error).await?),
             };
             break;
+        }
+        if result.is_ok() {
+            suspicious |= self.exchange_snapshots(&mut relay, report).await?;
         }
         let traffic = relay.traffic();
         report.bytes_sent += traffic.sent;
@@ -328,7 +370,7 @@ impl Journal {
     ) -> Result<SyncReport, SyncError> {
         let _lock = self.lock().await?;
         let mut report = SyncReport::default();
-        let mut suspicious = false;
+        let (mut suspicious, mut adopted) = (false, false);
         for _ in 0..SESSIONS {
             self.settle(&mut report)?;
             let mut driver = Driver::start(self, BUNDLE, purpose)?;
@@ -338,6 +380,9 @@ impl Journal {
             suspicious |= driver.suspicious;
             match end? {
                 End::Again => {}
+                End::Done if !adopted && self.adopt_what_lacks(bundle.as_ref(), &mut report)? => {
+                    adopted = true;
+                }
                 End::Done if suspicious => {
                     return Err(SyncError::Suspicious(Box::new(report)));
                 }
@@ -347,6 +392,24 @@ impl Journal {
         let origin = BUNDLE.to_owned();
         let fault = Fault::Busy;
         Err(SyncError::Session { origin, fault })
+    }
+
+    /// Takes in a snapshot of a bundle, if that has more than could be merged from it.
+    fn adopt_what_lacks(
+        &mut self,
+        bundle: Option<&BundleSource>,
+        report: &mut SyncReport,
+    ) -> Result<bool, SyncError> {
+        let Some(bundle) = bundle else {
+            return Ok(false);
+        };
+        let vector = self.replica.read(|reader| reader.vector())?;
+        let heads = bundle.heads();
+        let behind = |(chain, at): (&ChainId, &Position)| vector.seq(chain) < at.seq;
+        if !heads.0.iter().any(behind) {
+            return Ok(false);
+        }
+        self.adopt_from_bundle(&bundle.snapshots, &bundle.envelopes, report)
     }
 
     /// Says why a relay refuses this device, if it proves it: by the record that erased the journal, or the one that removed

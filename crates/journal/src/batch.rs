@@ -137,9 +137,13 @@ impl BatchPart {
         self.changes.is_empty()
     }
 
-    /// Returns the chains whose changes these are.
-    pub fn authors(&self) -> BTreeSet<Actor> {
-        self.changes.iter().map(|change| change.author).collect()
+    /// Returns the chains whose changes these are, with how many each has.
+    pub fn authors(&self) -> BTreeMap<Actor, u64> {
+        let mut authors = BTreeMap::new();
+        for change in &self.changes {
+            *authors.entry(change.author).or_default() += 1;
+        }
+        authors
     }
 
     pub(crate) fn steps_of(&self, change: &PartChange) -> &[PartStep] {

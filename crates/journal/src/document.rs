@@ -255,6 +255,14 @@ impl Document {
         history::history(&self.inner, key)
     }
 
+    /// Returns every change with its hash as a raw, uncompressed Automerge chunk, in causal order: what a batch is made of.
+    pub fn changes(&self) -> Vec<(ChangeHash, Vec<u8>)> {
+        let changes = self.inner.get_changes(&[]).into_iter();
+        changes
+            .map(|change| (change.hash().into(), change.raw_bytes().to_vec()))
+            .collect()
+    }
+
     /// Merges the changes of a batch. Changes that the document already has are passed over.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ mod replica;
 mod sample;
 mod schema;
 mod short;
+pub mod snapshot;
 
 pub use error::{CreateError, Failure, OpenError, StoreError};
 pub use own::{Birth, Own};

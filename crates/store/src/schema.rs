@@ -18,7 +18,8 @@ use crate::replica;
 const APPLICATION: i32 = 0x6562_6231;
 
 /// The statements that lead from each schema version to the next: the first from an empty file to version 1.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Creates the newest schema in an empty file and fills it, in one transaction. Returns `false`, with nothing
 /// changed, if the file is not empty.
@@ -170,7 +171,11 @@ mod tests {
     /// A replica of schema 1 as the first release left it, with rows in every table.
     const FIRST: &str = include_str!("schema/replica-1.sql");
     /// The present migrations, and one more.
-    const NEXT: &[&str] = &[MIGRATIONS[0], "ALTER TABLE own ADD COLUMN colour TEXT"];
+    const NEXT: &[&str] = &[
+        MIGRATIONS[0],
+        MIGRATIONS[1],
+        "ALTER TABLE own ADD COLUMN colour TEXT",
+    ];
 
     fn first(folder: &Path) -> PathBuf {
         let path = folder.join("replica.db");
@@ -225,12 +230,12 @@ mod tests {
         let path = folder.path().join("replica.db");
         let mut connection = replica::connect(&path).unwrap();
         upgrade(&mut connection, &path, NEXT).unwrap();
-        assert_eq!(version(&connection).unwrap(), 2);
+        assert_eq!(version(&connection).unwrap(), 3);
         connection
             .execute("UPDATE own SET colour = 'red'", [])
             .unwrap();
         drop(connection);
-        let copy = Replica::open(&folder.path().join("replica.db.before-1")).unwrap();
+        let copy = Replica::open(&folder.path().join("replica.db.before-2")).unwrap();
         assert_eq!(read(&copy, |reader| reader.entry_count(true)), 1);
         #[cfg(unix)]
         {
@@ -255,7 +260,11 @@ mod tests {
             writer.put_entries(&[entry(1, "note", 0)])
         });
         let path = folder.path().join("replica.db");
-        let migrations = [MIGRATIONS[0], "DROP TABLE entries; DROP TABLE nothing"];
+        let migrations = [
+            MIGRATIONS[0],
+            MIGRATIONS[1],
+            "DROP TABLE entries; DROP TABLE nothing",
+        ];
         let mut connection = replica::connect(&path).unwrap();
         assert!(upgrade(&mut connection, &path, &migrations).is_err());
         drop(connection);
@@ -271,7 +280,7 @@ mod tests {
                 scope.spawn(|| {
                     let mut connection = replica::connect(&path).unwrap();
                     upgrade(&mut connection, &path, NEXT).unwrap();
-                    assert_eq!(version(&connection).unwrap(), 2);
+                    assert_eq!(version(&connection).unwrap(), 3);
                 });
             }
         });
@@ -292,7 +301,7 @@ mod tests {
                 opened,
                 Err(OpenError::Newer {
                     found: 99,
-                    supported: 1,
+                    supported: 2,
                     ..
                 })
             ),

@@ -1,7 +1,7 @@
 //! The vocabulary between a session and its driver: events in, actions out.
 
 use protocol::api::{Append, Appended, LogAppend, LogPage, Problem, SyncAnswer, SyncRequest};
-use protocol::envelope::VerifiedEnvelope;
+use protocol::envelope::{Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, ChainSalt, EnvelopeHash, KeyId, Seq};
 use protocol::judge::Refusal;
 use protocol::record::VerifiedRecord;
@@ -108,6 +108,8 @@ pub enum Action {
 /// Changes that the driver hands over to be sealed: one batch for one envelope.
 #[derive(Debug)]
 pub struct Unsealed {
+    /// Whether they are the own chain's next changes, or a part of a snapshot.
+    pub kind: Kind,
     /// The batch.
     pub batch: Vec<u8>,
     /// The driver's own mark for the changes inside.

@@ -9,6 +9,7 @@ use protocol::judge::{self, ChainTip, Hold, Refusal, Verdict};
 use protocol::limits;
 use protocol::log::LogError;
 use protocol::record::{RecordError, SignedRecord, VerifiedRecord, VerifyError};
+use protocol::role::Role;
 use protocol::sign::Signer;
 
 use seal::EpochKey;
@@ -166,7 +167,7 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
             head,
             role,
         } => {
-            let content = open(replica, &envelope);
+            let content = open(replica, &envelope, role);
             if let Err(reason) = &content {
                 let reason = reason.clone();
                 taken
@@ -265,9 +266,10 @@ fn note_known(
 fn open(
     replica: &Replica,
     envelope: &protocol::envelope::VerifiedEnvelope,
+    role: Role,
 ) -> Result<seal::Content, String> {
-    if envelope.header().kind == Kind::Snapshot {
-        return Err("it is a snapshot, which only a newer ebb reads".to_owned());
+    if envelope.header().kind == Kind::Snapshot && role != Role::Owner {
+        return Err("it is a snapshot, and only owners may make one".to_owned());
     }
     let epoch = envelope.header().epoch;
     let key = replica

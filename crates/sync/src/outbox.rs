@@ -1,6 +1,6 @@
 //! What goes to the relay: own changes, sealed once; and every envelope that the relay lacks.
 
-use protocol::envelope::{Header, Kind, VerifiedEnvelope};
+use protocol::envelope::{Header, VerifiedEnvelope};
 use protocol::id::{ChainId, KeyId, Seq};
 use protocol::judge::ChainTip;
 use protocol::role::Role;
@@ -48,7 +48,7 @@ fn seal_one(
     let mut nonce = [0; 24];
     random.fill_bytes(&mut nonce);
     let header = Header {
-        kind: Kind::Batch,
+        kind: unsealed.kind,
         journal: replica.log.journal(),
         device,
         salt: replica.own.salt,

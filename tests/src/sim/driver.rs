@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use journal::batch::{Encoder, Pushed};
 use protocol::api::ProblemKind;
-use protocol::envelope::VerifiedEnvelope;
+use protocol::envelope::{Kind, VerifiedEnvelope};
 use protocol::id::{BlobHash, ChainId, Seq};
 use protocol::record::SignedRecord;
 use protocol::role::Role;
@@ -319,6 +319,7 @@ impl Machine {
             let mark = u64::try_from(running.marks.len()).unwrap_or(u64::MAX);
             running.marks.push(part.to_vec());
             batches.push(Unsealed {
+                kind: Kind::Batch,
                 batch: encoder.finish(),
                 mark,
             });

@@ -2,28 +2,24 @@
 //!
 //! Invariant: an action is durable before the next one is taken.
 
+mod sealing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
-use journal::DocumentId;
-use journal::batch::{Encoder, Pushed};
 use protocol::api::{Append, Appended, LogAppend, LogPage, SyncAnswer, journal_path};
 use protocol::cbor::Bytes;
 use protocol::envelope::{Envelope, VerifiedEnvelope};
-use protocol::id::{BlobHash, ChainId, EnvelopeHash, KeyId, Seq};
+use protocol::id::{BlobHash, ChainId, KeyId, Seq};
 use protocol::judge::ChainTip;
 use protocol::limits;
 use protocol::record::SignedRecord;
 use protocol::vector::{Position, Vector};
 use store::document::LooseId;
-use store::envelope::{NextEnvelope, StoredEnvelope};
 use store::relay::{RelayState, StoredQuota};
 use store::{Replica, StoreError};
-use sync::{
-    Action, Event, Fault, Incoming, Known, Outgoing, Own, Purpose, Request, Session, Unsealed,
-    Warning,
-};
+use sync::{Action, Event, Fault, Incoming, Known, Own, Purpose, Request, Session, Warning};
 
 use super::{SyncError, SyncReport};
 use crate::again;
@@ -34,6 +30,8 @@ use crate::os::{self, OsRandom};
 use crate::people;
 use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError};
+use crate::snapshot;
+use sealing::parts_of;
 
 /// The setting with the vector as of the last own envelope.
 pub(crate) const SEALED_VECTOR: &str = "sealed-vector";
@@ -68,6 +66,8 @@ pub(super) struct Driver<'a> {
     journal: protocol::id::JournalId,
     keys: seal::KeyPair,
     session: Session<OsRandom>,
+    /// The batches of a snapshot to seal, in place of changes not sealed yet.
+    snapshot: Option<Vec<Vec<u8>>>,
     /// The loose changes of each batch handed to the session.
     marks: Vec<Vec<LooseId>>,
     merged: merge::Report,
@@ -136,6 +136,7 @@ impl<'a> Driver<'a> {
             origin: origin.to_owned(),
             keys,
             session: Session::with_purpose(purpose, replica, records, waiting, os::random()),
+            snapshot: None,
             marks: Vec::new(),
             merged: merge::Report::default(),
             restored: 0,
@@ -143,6 +144,12 @@ impl<'a> Driver<'a> {
             warnings: Vec::new(),
             suspicious: false,
         })
+    }
+
+    /// Makes the session seal the parts of a snapshot, and nothing else.
+    pub(super) fn with_snapshot(mut self, batches: Vec<Vec<u8>>) -> Self {
+        self.snapshot = Some(batches);
+        self
     }
 
     /// Runs the session to its end.
@@ -156,65 +163,112 @@ impl<'a> Driver<'a> {
                 // The session always asks for something or finishes.
                 return Err(self.failed(Fault::Unexpected));
             };
-            match action {
-                Action::StoreLog { records, blobs } => {
-                    self.store_log(&records, &blobs)?;
-                    if again::is_due(self.replica)? {
-                        // What the new records exclude goes before anything else comes in.
-                        return Ok(End::Again);
-                    }
-                }
-                Action::Merge(incoming) => {
-                    self.merge(&incoming)?;
-                    progress.update(self.merged.received.values().sum(), None);
-                }
-                Action::Wait {
-                    envelope,
-                    hash,
-                    reason,
-                } => {
-                    self.replica
-                        .write(|writer| writer.put_waiting(&hash, &envelope, &reason))?;
-                }
-                Action::StartChain(salt) => {
-                    let rebuilt = again::rebuild(self.replica, &self.keys, Some(salt))?;
-                    self.warnings.extend(rebuilt.words());
-                }
-                Action::Yield { after } => {
-                    self.yield_chain(after)?;
-                    return Ok(End::Again);
-                }
-                Action::CollectUnsealed => {
-                    let batches = self.collect()?;
-                    self.session.handle(Event::Unsealed(batches));
-                }
-                Action::StoreOwn(sealed) => {
-                    let stored = self.store_own(&sealed)?;
-                    self.session.handle(Event::Stored(stored));
-                }
-                Action::Load {
-                    chain,
-                    after,
-                    until,
-                } => {
-                    let envelopes = self.load(&chain, after, until)?;
-                    self.session.handle(Event::Loaded(envelopes));
-                }
-                Action::Send(request) => {
-                    let event = self.ask(&mut peer, request).await?;
-                    self.session.handle(event);
-                }
-                Action::Acknowledged { heads, log_length } => {
-                    self.acknowledged(heads, log_length)?
-                }
-                Action::Warn(warning) => self.warn(&warning),
-                Action::Finish(Ok(outcome)) => {
-                    self.restored += outcome.restored;
-                    return Ok(End::Done);
-                }
-                Action::Finish(Err(fault)) => return Err(self.failed(fault)),
+            if let Some(end) = self.act(action, &mut peer, progress).await? {
+                return Ok(end);
             }
         }
+    }
+
+    /// Carries out one action; says how the session ended, if it did.
+    async fn act(
+        &mut self,
+        action: Action,
+        peer: &mut Peer<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Option<End>, SyncError> {
+        match action {
+            Action::StoreLog { records, blobs } => {
+                self.store_log(&records, &blobs)?;
+                if again::is_due(self.replica)? {
+                    // What the new records exclude goes before anything else comes in.
+                    return Ok(Some(End::Again));
+                }
+            }
+            Action::Merge(incoming) => {
+                self.merge(&incoming)?;
+                progress.update(self.merged.received.values().sum(), None);
+            }
+            Action::Wait {
+                envelope,
+                hash,
+                reason,
+            } => {
+                self.replica
+                    .write(|writer| writer.put_waiting(&hash, &envelope, &reason))?;
+            }
+            Action::StartChain(salt) => {
+                let rebuilt = again::rebuild(self.replica, &self.keys, Some(salt))?;
+                self.warnings.extend(rebuilt.words());
+            }
+            Action::Yield { after } => {
+                self.yield_chain(after)?;
+                return Ok(Some(End::Again));
+            }
+            Action::CollectUnsealed => {
+                let batches = match &mut self.snapshot {
+                    Some(batches) => parts_of(std::mem::take(batches)),
+                    None => self.collect()?,
+                };
+                self.session.handle(Event::Unsealed(batches));
+            }
+            Action::StoreOwn(sealed) => {
+                let stored = self.store_own(&sealed)?;
+                self.session.handle(Event::Stored(stored));
+            }
+            Action::Load {
+                chain,
+                after,
+                until,
+            } => {
+                let envelopes = self.load(&chain, after, until)?;
+                let first = envelopes.first().map(|first| first.header().seq.0);
+                if first != Some(after.0 + 1) {
+                    // They are known from a snapshot alone.
+                    return self.restart(peer, &chain, after).await.map(Some);
+                }
+                self.session.handle(Event::Loaded(envelopes));
+            }
+            Action::Send(request) => {
+                let event = self.ask(peer, request).await?;
+                self.session.handle(event);
+            }
+            Action::Acknowledged { heads, log_length } => self.acknowledged(heads, log_length)?,
+            Action::Warn(warning) => {
+                if matches!(warning, Warning::RelayLost { .. }) {
+                    let origin = &self.origin;
+                    self.replica
+                        .write(|writer| snapshot::forget_handed(writer, origin))?;
+                }
+                self.warn(&warning);
+            }
+            Action::Finish(Ok(outcome)) => {
+                self.restored += outcome.restored;
+                return Ok(Some(End::Done));
+            }
+            Action::Finish(Err(fault)) => return Err(self.failed(fault)),
+        }
+        Ok(None)
+    }
+
+    /// Gives a relay that lost what this device never had the snapshot to go on from.
+    async fn restart(
+        &mut self,
+        peer: &mut Peer<'_>,
+        chain: &ChainId,
+        after: Seq,
+    ) -> Result<End, SyncError> {
+        let Peer::Relay(relay) = peer else {
+            return Err(self.failed(Fault::Unexpected));
+        };
+        if Journal::restart_relay(self.replica, relay, &self.keys, chain, after).await? {
+            return Ok(End::Again);
+        }
+        self.warnings.push(format!(
+            "the relay {} lost envelopes that this device knows from a snapshot alone, and does not take that; a device that has \
+             them gives them back when it syncs",
+            self.origin
+        ));
+        Ok(End::Done)
     }
 
     fn failed(&self, fault: Fault) -> SyncError {
@@ -361,75 +415,6 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Gathers the changes not yet sealed into batches, each of which fits an envelope.
-    fn collect(&mut self) -> Result<Vec<Unsealed>, SyncError> {
-        let (own, loose) = self
-            .replica
-            .read(|reader| Ok::<_, StoreError>((reader.own()?, reader.unsealed()?)))?;
-        let path = self.replica.path().to_owned();
-        let mut batches = Vec::new();
-        let mut encoder = Encoder::default();
-        let mut ids = Vec::new();
-        self.marks.clear();
-        for change in loose.into_iter().filter(|change| change.chain == own.chain) {
-            let document: DocumentId = change
-                .document
-                .parse()
-                .map_err(|_| DamagedReplica::Entry { path: path.clone() })?;
-            if matches!(encoder.push(document, &change.bytes)?, Pushed::Full) {
-                let full = std::mem::take(&mut encoder);
-                batches.push(self.batch(full, std::mem::take(&mut ids)));
-                encoder.push(document, &change.bytes)?;
-            }
-            ids.push(change.id);
-        }
-        if !encoder.is_empty() {
-            batches.push(self.batch(encoder, ids));
-        }
-        Ok(batches)
-    }
-
-    fn batch(&mut self, encoder: Encoder, ids: Vec<LooseId>) -> Unsealed {
-        let mark = u64::try_from(self.marks.len()).unwrap_or(u64::MAX);
-        self.marks.push(ids);
-        Unsealed {
-            batch: encoder.finish(),
-            mark,
-        }
-    }
-
-    /// Stores own envelopes; false if another process was there first.
-    fn store_own(&mut self, sealed: &[Outgoing]) -> Result<bool, SyncError> {
-        let marks = &self.marks;
-        let stored = self.replica.write(|writer| {
-            for outgoing in sealed {
-                let (envelope, header) = (outgoing.envelope.envelope(), outgoing.envelope.header());
-                let stored = stored_envelope(envelope, header.seq, envelope.hash());
-                let next = NextEnvelope {
-                    device: header.device,
-                    salt: header.salt,
-                    prev: header.prev,
-                    head: outgoing.head,
-                    envelope: &stored,
-                    heard_ms: Some(os::now().as_millisecond()),
-                };
-                let mark = usize::try_from(outgoing.mark).unwrap_or(usize::MAX);
-                let covers = marks.get(mark).map(Vec::as_slice).unwrap_or_default();
-                if !writer.seal_own(&next, covers)? {
-                    return Err(NotNext::Other);
-                }
-                let vector = HEXLOWER.encode(&protocol::cbor::encode(&outgoing.seen));
-                writer.set_setting(SEALED_VECTOR, Some(&vector))?;
-            }
-            Ok(())
-        });
-        match stored {
-            Ok(()) => Ok(true),
-            Err(NotNext::Other) => Ok(false),
-            Err(NotNext::Store(error)) => Err(error.into()),
-        }
-    }
-
     fn load(
         &self,
         chain: &ChainId,
@@ -514,26 +499,6 @@ fn is_same(known: &RelayState, now: &RelayState) -> bool {
             last_sync_ms: known.last_sync_ms,
             ..now.clone()
         } == *known
-}
-
-/// Why own envelopes were not stored.
-enum NotNext {
-    Other,
-    Store(StoreError),
-}
-
-impl From<StoreError> for NotNext {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-fn stored_envelope(envelope: &Envelope, seq: Seq, hash: EnvelopeHash) -> StoredEnvelope {
-    StoredEnvelope {
-        seq,
-        hash,
-        bytes: envelope.bytes().to_vec(),
-    }
 }
 
 /// Stores verified records and sealed keys, and renews the read model of the member log.

@@ -107,7 +107,7 @@ pub(super) fn merge(
         0 => document.clone(),
         _ => load(&merging.rows.finish().write(&heads))?,
     };
-    let tips = tips(&merged, part.authors());
+    let tips = tips(&merged, part.authors().into_keys().collect());
     Ok((
         Merged {
             saved: save(&merged),
@@ -203,7 +203,7 @@ impl<'a> Merging<'a> {
                 changes: None,
                 read: HashMap::new(),
             },
-            rows: Rows::new(chunk, part.authors()),
+            rows: Rows::new(chunk, part.authors().into_keys().collect()),
             heads: document
                 .get_heads()
                 .into_iter()

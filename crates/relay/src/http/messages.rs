@@ -16,6 +16,7 @@ pub(super) fn all() -> Vec<Named> {
     let mut all = parts();
     all.extend(requests());
     all.extend(answers());
+    all.extend(snapshots());
     all.push(("Problem", problem()));
     all
 }
@@ -88,29 +89,6 @@ fn requests() -> Vec<Named> {
             ),
         ),
         (
-            "PutSnapshots",
-            map(
-                "Snapshots to keep",
-                vec![
-                    (
-                        "snapshots",
-                        "signed manifests",
-                        list("At most four", bytes()),
-                    ),
-                    (
-                        "acknowledgements",
-                        "acknowledgements of these, or of those that are kept",
-                        list("At most eighty", acknowledgement()),
-                    ),
-                    (
-                        "start",
-                        "whether chains go on from what is covered, where less is here",
-                        ObjectBuilder::new().schema_type(Type::Boolean).into(),
-                    ),
-                ],
-            ),
-        ),
-        (
             "Append",
             map(
                 "Envelopes to store",
@@ -145,35 +123,6 @@ fn answers() -> Vec<Named> {
             map(
                 "Journals of a device",
                 vec![("journals", "their ids, in order", list("Journals", bytes()))],
-            ),
-        ),
-        (
-            "Snapshots",
-            map(
-                "The snapshots that are here whole",
-                vec![
-                    (
-                        "snapshots",
-                        "signed manifests, oldest first",
-                        list("Manifests", bytes()),
-                    ),
-                    (
-                        "acknowledgements",
-                        "acknowledgements of these",
-                        list("Acknowledgements", acknowledgement()),
-                    ),
-                ],
-            ),
-        ),
-        (
-            "SnapshotParts",
-            map(
-                "Parts of a snapshot",
-                vec![(
-                    "parts",
-                    "envelopes, as many as fit a page",
-                    list("Envelopes", bytes()),
-                )],
             ),
         ),
         (
@@ -225,6 +174,63 @@ fn answers() -> Vec<Named> {
                         list("Refused envelopes", refused),
                     ),
                 ],
+            ),
+        ),
+    ]
+}
+
+fn snapshots() -> Vec<Named> {
+    vec![
+        (
+            "PutSnapshots",
+            map(
+                "Snapshots to keep",
+                vec![
+                    (
+                        "snapshots",
+                        "signed manifests",
+                        list("At most four", bytes()),
+                    ),
+                    (
+                        "acknowledgements",
+                        "acknowledgements of these, or of those that are kept",
+                        list("At most eighty", acknowledgement()),
+                    ),
+                    (
+                        "start",
+                        "whether chains go on from what is covered, where less is here",
+                        ObjectBuilder::new().schema_type(Type::Boolean).into(),
+                    ),
+                ],
+            ),
+        ),
+        (
+            "Snapshots",
+            map(
+                "The snapshots that are here whole",
+                vec![
+                    (
+                        "snapshots",
+                        "signed manifests, oldest first",
+                        list("Manifests", bytes()),
+                    ),
+                    (
+                        "acknowledgements",
+                        "acknowledgements of these",
+                        list("Acknowledgements", acknowledgement()),
+                    ),
+                ],
+            ),
+        ),
+        (
+            "SnapshotParts",
+            map(
+                "Parts of a snapshot",
+                vec![(
+                    "parts",
+                    "envelopes, as many as fit a page",
+                    list("Envelopes", bytes()),
+                )],
             ),
         ),
     ]

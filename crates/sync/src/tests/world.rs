@@ -502,7 +502,13 @@ impl Device {
                 }
                 Action::CollectUnsealed => {
                     let batches = self.unsealed.iter().map(|text| text.as_bytes().to_vec());
-                    let batches = batches.map(|batch| Unsealed { batch, mark: 0 }).collect();
+                    let batches = batches
+                        .map(|batch| Unsealed {
+                            kind: Kind::Batch,
+                            batch,
+                            mark: 0,
+                        })
+                        .collect();
                     session.handle(Event::Unsealed(batches));
                 }
                 Action::StoreOwn(sealed) => {

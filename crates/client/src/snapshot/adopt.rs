@@ -1,0 +1,340 @@
+//! Adopting a snapshot: a device that lacks what it covers takes the parts in, and goes on from there.
+//!
+//! One transaction: the parts are merged into whatever is here, so that entries of this device that nobody has yet stay; each
+//! chain counts as known up to what is covered; and the replica remembers who vouched for that.
+
+use std::path::Path;
+
+use protocol::api::{PutSnapshots, SnapshotParts, Snapshots, journal_path};
+use protocol::cbor::Bytes;
+use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
+use protocol::id::{ChainId, EnvelopeHash, Seq, SnapshotHash};
+use protocol::judge::{self, ChainTip, Verdict};
+use protocol::log::MemberLog;
+use protocol::role::Role;
+use protocol::snapshot::{self, Manifest, Snapshot};
+use protocol::vector::Vector;
+use seal::{KeyPair, Keyring};
+use store::chain::Chain;
+use store::envelope::{EnvelopeState, NextEnvelope, StoredEnvelope};
+use store::snapshot::SnapshotState;
+use store::{Replica, StoreError, Writer};
+
+use super::{actors, open};
+use crate::again::NEW_CHAIN_DUE;
+use crate::journal::{Journal, LoadError, load_keys, load_log};
+use crate::merge::{Documents, Obstacle};
+use crate::os;
+use crate::relay::{RelayClient, RelayError};
+use crate::sync::{SyncError, SyncReport};
+
+/// What a replica knows that decides on a snapshot.
+struct Here {
+    log: MemberLog,
+    keys: Keyring,
+    vector: Vector,
+}
+
+impl Here {
+    fn read(replica: &Replica, device: &KeyPair) -> Result<Self, LoadError> {
+        let path = replica.path().to_owned();
+        replica.read(|reader| {
+            let stored = load_log(reader, &path)?;
+            Ok(Self {
+                keys: load_keys(reader, &stored, device)?,
+                log: stored.log,
+                vector: reader.vector()?,
+            })
+        })
+    }
+
+    /// Returns whether a snapshot may be relied on and covers something that is not here.
+    fn wants(&self, manifest: &Manifest) -> bool {
+        let lacks = |chain: &ChainId, seq: Seq| self.vector.seq(chain) < seq;
+        let mut covered = manifest.covers.0.iter();
+        covered.any(|(chain, at)| lacks(chain, at.seq))
+            && !snapshot::is_overtaken(manifest, &self.log)
+    }
+
+    /// Judges the parts like any envelopes: next to one another in their chain, by an owner's device at the head they name.
+    fn judged(&self, manifest: &Manifest, parts: Vec<Envelope>) -> Option<Vec<VerifiedEnvelope>> {
+        let chain = manifest.author.chain();
+        let head = self.log.index_of(&manifest.head)?;
+        let before = manifest.covers.0.get(&chain).map(|at| ChainTip {
+            seq: at.seq,
+            hash: at.hash,
+            head: 0,
+        });
+        let mut tip = before;
+        let mut judged = Vec::new();
+        for (part, hash) in parts.into_iter().zip(&manifest.parts) {
+            let header = part.header();
+            let fits = part.hash() == *hash
+                && header.kind == Kind::Snapshot
+                && header.chain() == chain
+                && header.head == manifest.head;
+            let seq = header.seq;
+            let Verdict::Accept { envelope, role, .. } = judge::judge(part, &self.log, tip) else {
+                return None;
+            };
+            if !fits || role != Role::Owner {
+                return None;
+            }
+            let hash = *hash;
+            tip = Some(ChainTip { seq, hash, head });
+            judged.push(envelope);
+        }
+        (judged.len() == manifest.parts.len()).then_some(judged)
+    }
+}
+
+impl Journal {
+    /// Returns whether nothing of anybody is here yet.
+    pub(crate) fn has_nothing(&self) -> Result<bool, StoreError> {
+        let vector = self.replica.read(|reader| reader.vector())?;
+        Ok(vector.0.is_empty())
+    }
+
+    /// Returns whether a relay had more, by its last answer, than it gave.
+    pub(crate) fn is_behind(&self, origin: &str) -> Result<bool, StoreError> {
+        self.replica.read(|reader| {
+            let vector = reader.vector()?;
+            let state = reader.relay(origin)?;
+            let heads = state.map(|state| state.heads).unwrap_or_default();
+            let mut heads = heads.0.iter();
+            Ok(heads.any(|(chain, at)| vector.seq(chain) < at.seq))
+        })
+    }
+
+    /// Takes in the newest snapshot of a relay that may be relied on and covers something that is not here, if there is one.
+    /// Says whether one was taken in.
+    pub(crate) async fn adopt_from_relay(
+        &mut self,
+        relay: &mut RelayClient,
+        report: &mut SyncReport,
+    ) -> Result<bool, SyncError> {
+        let listed = self.listed_snapshots(relay).await?;
+        if listed.snapshots.is_empty() {
+            return Ok(false);
+        }
+        let device = self.keys()?;
+        let here = Here::read(&self.replica, &device)?;
+        for bytes in listed.snapshots.iter().rev() {
+            let Some(snapshot) = relied_on(&here.log, bytes, &listed) else {
+                continue;
+            };
+            if !here.wants(snapshot.manifest()) {
+                continue;
+            }
+            let parts = self.fetch(relay, &snapshot).await?;
+            if self.adopt(&here, &snapshot, parts, report)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes in a snapshot of a bundle. There is nobody to ask for more than it has, so its maker's signature is enough.
+    pub(crate) fn adopt_from_bundle(
+        &mut self,
+        snapshots: &[Snapshot],
+        envelopes: &[Envelope],
+        report: &mut SyncReport,
+    ) -> Result<bool, SyncError> {
+        let device = self.keys()?;
+        let here = Here::read(&self.replica, &device)?;
+        for snapshot in snapshots.iter().rev() {
+            let manifest = snapshot.manifest();
+            if snapshot.verify(&here.log).is_err() || !here.wants(manifest) {
+                continue;
+            }
+            let part =
+                |hash: &EnvelopeHash| envelopes.iter().find(|envelope| envelope.hash() == *hash);
+            let parts: Option<Vec<_>> = manifest
+                .parts
+                .iter()
+                .map(|hash| part(hash).cloned())
+                .collect();
+            if let Some(parts) = parts
+                && self.adopt(&here, snapshot, parts, report)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn fetch(
+        &mut self,
+        relay: &mut RelayClient,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<Envelope>, SyncError> {
+        let device = self.keys()?;
+        let mut parts = Vec::new();
+        while parts.len() < snapshot.manifest().parts.len() {
+            let part = format!("snapshots/{}?from={}", snapshot.hash(), parts.len());
+            let path = journal_path(&self.own.journal, &part);
+            let page: SnapshotParts = relay.get(&device, &path).await?;
+            if page.parts.is_empty() {
+                break;
+            }
+            for bytes in page.parts {
+                let Ok(envelope) = Envelope::parse(bytes.0) else {
+                    return Ok(Vec::new());
+                };
+                parts.push(envelope);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Takes a snapshot in whole, or nothing of it.
+    fn adopt(
+        &mut self,
+        here: &Here,
+        snapshot: &Snapshot,
+        parts: Vec<Envelope>,
+        report: &mut SyncReport,
+    ) -> Result<bool, SyncError> {
+        let manifest = snapshot.manifest();
+        let Some(parts) = here.judged(manifest, parts) else {
+            return Ok(false);
+        };
+        let path = self.path();
+        let adopted = self.replica.write(|writer| {
+            let received = merge_parts(writer, here, manifest, &parts, &path)?;
+            know_chains(writer, manifest)?;
+            keep_parts(writer, here, manifest, &parts)?;
+            writer.put_snapshot(&snapshot.hash(), snapshot.bytes(), SnapshotState::Adopted)?;
+            Ok::<_, Obstacle>(received)
+        });
+        match adopted {
+            Ok(received) => {
+                report.received += received;
+                Ok(true)
+            }
+            Err(Obstacle::Load(error)) => Err(error.into()),
+            Err(obstacle) => {
+                report.warnings.push(format!(
+                    "a snapshot of the journal cannot be used, and was left alone: {obstacle}"
+                ));
+                Ok(false)
+            }
+        }
+    }
+
+    /// Gives a relay that lost what a snapshot covers, and that this device does not have either, the snapshot to go on from.
+    /// Says whether the relay took one.
+    pub(crate) async fn restart_relay(
+        replica: &Replica,
+        relay: &mut RelayClient,
+        device: &KeyPair,
+        chain: &ChainId,
+        after: Seq,
+    ) -> Result<bool, SyncError> {
+        let stored = replica.read(|reader| reader.snapshots())?.into_iter().rev();
+        for one in stored.filter(|one| one.state.is_good()) {
+            let Ok(snapshot) = Snapshot::parse(one.bytes) else {
+                continue;
+            };
+            let manifest = snapshot.manifest();
+            if manifest.covers.seq(chain) <= after {
+                continue;
+            }
+            let put = PutSnapshots {
+                snapshots: vec![Bytes(snapshot.bytes().to_vec())],
+                acknowledgements: Vec::new(),
+                start: true,
+            };
+            let path = journal_path(&manifest.journal, "snapshots");
+            match relay.post::<_, Snapshots>(device, &path, &put, None).await {
+                Ok(_) => return Ok(true),
+                Err(RelayError::Problem { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Reads a manifest, if it may be relied on by what the log and the acknowledgements in the list say.
+fn relied_on(log: &MemberLog, bytes: &Bytes, listed: &Snapshots) -> Option<Snapshot> {
+    let snapshot = Snapshot::parse(bytes.0.clone()).ok()?;
+    let manifest = snapshot.verify(log).ok()?;
+    let hash: SnapshotHash = snapshot.hash();
+    let of = listed
+        .acknowledgements
+        .iter()
+        .filter(|one| one.snapshot == hash);
+    let by = of
+        .filter(|one| one.verify(log).is_ok())
+        .map(|one| one.device);
+    snapshot::is_attested(manifest, by, log).then_some(snapshot)
+}
+
+fn merge_parts(
+    writer: &mut Writer<'_>,
+    here: &Here,
+    manifest: &Manifest,
+    parts: &[VerifiedEnvelope],
+    path: &Path,
+) -> Result<u64, Obstacle> {
+    let actors = actors(manifest);
+    let mut documents = Documents::new(path);
+    let mut received = 0;
+    for part in parts {
+        let batch = open(part, &here.keys, &actors)?;
+        received += documents.apply(writer, &batch)?;
+    }
+    documents.store(writer)?;
+    Ok(received)
+}
+
+/// Takes every chain for known up to what is covered.
+fn know_chains(writer: &mut Writer<'_>, manifest: &Manifest) -> Result<(), StoreError> {
+    let own = writer.own()?.chain;
+    for author in &manifest.authors {
+        let chain = author.chain();
+        let moved = writer.adopt_chain(&Chain {
+            device: author.device,
+            salt: author.salt,
+            tip: manifest.covers.0.get(&chain).copied(),
+            head: 0,
+            vouched_by: Some(manifest.author.device),
+            heard_ms: None,
+        })?;
+        if moved && chain == own {
+            // Another copy of this device wrote there.
+            writer.set_setting(NEW_CHAIN_DUE, Some("yes"))?;
+        }
+    }
+    writer.put_covered(&manifest.covers)
+}
+
+/// Keeps the parts in their chain; those that are there already stay.
+fn keep_parts(
+    writer: &mut Writer<'_>,
+    here: &Here,
+    manifest: &Manifest,
+    parts: &[VerifiedEnvelope],
+) -> Result<(), StoreError> {
+    let head = here.log.index_of(&manifest.head).unwrap_or(0);
+    for part in parts {
+        let (envelope, header) = (part.envelope(), part.header());
+        let stored = StoredEnvelope {
+            seq: header.seq,
+            hash: envelope.hash(),
+            bytes: envelope.bytes().to_vec(),
+        };
+        let next = NextEnvelope {
+            device: header.device,
+            salt: header.salt,
+            prev: header.prev,
+            head,
+            envelope: &stored,
+            heard_ms: Some(os::now().as_millisecond()),
+        };
+        writer.accept(&next, EnvelopeState::Merged)?;
+    }
+    Ok(())
+}

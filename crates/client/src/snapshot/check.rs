@@ -1,0 +1,195 @@
+//! Checking a snapshot: whether it says the same as what is held here.
+//!
+//! Both ways: every change of the parts is in the documents, and every change of the documents that is in no part came in an
+//! envelope after what is covered, or is not sealed yet.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use journal::batch::{self, Authors};
+use journal::{Actor, DocumentId};
+use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
+use protocol::id::{ChainId, Seq};
+use protocol::log::MemberLog;
+use protocol::snapshot::{self, Manifest, Snapshot};
+use seal::Keyring;
+use store::Reader;
+
+use crate::journal::{DamagedReplica, LoadError};
+use crate::merge::Obstacle;
+use crate::record::load;
+
+/// What checking a snapshot came to.
+pub(super) enum Checked {
+    /// It was checked before.
+    Known,
+    /// It says the same.
+    Same,
+    /// It says something else, in words.
+    Differs(String),
+    /// What it covers, or its parts, are not all here.
+    NotYet,
+    /// It covers what does not count any more.
+    Overtaken,
+}
+
+/// How many changes of each chain each document has.
+type Counts = BTreeMap<(DocumentId, Actor), u64>;
+
+/// Checks a snapshot against the replica.
+pub(super) fn check(
+    reader: &Reader<'_>,
+    snapshot: &Snapshot,
+    log: &MemberLog,
+    keys: &Keyring,
+    path: &Path,
+) -> Result<Checked, LoadError> {
+    let manifest = match snapshot.verify(log) {
+        Ok(manifest) => manifest,
+        Err(snapshot::SnapshotError::UnknownHead) => return Ok(Checked::NotYet),
+        Err(error) => return Ok(Checked::Differs(error.to_string())),
+    };
+    if snapshot::is_overtaken(manifest, log) {
+        return Ok(Checked::Overtaken);
+    }
+    if let Some(other) = compare_covered(reader, manifest)? {
+        return Ok(other);
+    }
+    let Some(parts) = parts(reader, manifest)? else {
+        return Ok(Checked::NotYet);
+    };
+    let actors = super::actors(manifest);
+    let mut in_parts = Counts::new();
+    for part in &parts {
+        let batch = match super::open(part, keys, &actors) {
+            Ok(batch) => batch,
+            Err(Obstacle::Load(error)) => return Err(error),
+            Err(obstacle) => return Ok(Checked::Differs(obstacle.to_string())),
+        };
+        for (id, part) in &batch.documents {
+            // Each part adds to what the one before left; since nothing may be new, the document stays as it is.
+            let mut document = load(*id, &reader.document(&id.to_string())?, path)?;
+            match document.merge(part) {
+                Ok(merged) if merged.changes == 0 => {}
+                Ok(_) => return Ok(Checked::Differs(format!("{id} has more in it"))),
+                Err(error) => return Ok(Checked::Differs(format!("{id}: {error}"))),
+            }
+            for (actor, count) in part.authors() {
+                *in_parts.entry((*id, actor)).or_default() += count;
+            }
+        }
+    }
+    compare_rest(reader, manifest, &in_parts, keys, path)
+}
+
+/// Compares what is covered with the envelopes here: not all may be here, or another may stand at the end of a chain.
+fn compare_covered(reader: &Reader<'_>, manifest: &Manifest) -> Result<Option<Checked>, LoadError> {
+    let vector = reader.vector()?;
+    for (chain, at) in &manifest.covers.0 {
+        if vector.seq(chain) < at.seq {
+            return Ok(Some(Checked::NotYet));
+        }
+        let here = match vector.0.get(chain).filter(|tip| tip.seq == at.seq) {
+            Some(tip) => Some(tip.hash),
+            None => reader.envelope(chain, at.seq)?.map(|found| found.hash),
+        };
+        if here.is_some_and(|here| here != at.hash) {
+            let how = "it covers an envelope that is another one here";
+            return Ok(Some(Checked::Differs(how.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the parts, if all are here.
+fn parts(
+    reader: &Reader<'_>,
+    manifest: &Manifest,
+) -> Result<Option<Vec<VerifiedEnvelope>>, LoadError> {
+    let chain = manifest.author.chain();
+    let mut parts = Vec::new();
+    for (seq, hash) in (manifest.first.0..).zip(&manifest.parts) {
+        let stored = reader.envelope(&chain, Seq(seq))?;
+        let Some(stored) = stored.filter(|stored| stored.hash == *hash) else {
+            return Ok(None);
+        };
+        let Ok(envelope) = Envelope::parse(stored.bytes) else {
+            return Ok(None);
+        };
+        parts.push(VerifiedEnvelope::trusted(envelope));
+    }
+    Ok(Some(parts))
+}
+
+/// Compares what the documents have beyond the parts with what came in later envelopes.
+fn compare_rest(
+    reader: &Reader<'_>,
+    manifest: &Manifest,
+    in_parts: &Counts,
+    keys: &Keyring,
+    path: &Path,
+) -> Result<Checked, LoadError> {
+    let mut beyond = Counts::new();
+    for name in reader.documents()? {
+        let id: DocumentId = name.parse().map_err(|_| DamagedReplica::Entry {
+            path: path.to_owned(),
+        })?;
+        let document = load(id, &reader.document(&name)?, path)?;
+        for (actor, tip) in document.tips() {
+            let covered = in_parts.get(&(id, actor)).copied().unwrap_or(0);
+            if tip.seq > covered {
+                beyond.insert((id, actor), tip.seq - covered);
+            }
+        }
+    }
+    let later = later(reader, manifest, keys)?;
+    for ((id, actor), count) in beyond {
+        if later.get(&(id, actor)) != Some(&count) {
+            return Ok(Checked::Differs(format!("{id} has less in it")));
+        }
+    }
+    Ok(Checked::Same)
+}
+
+/// Counts the changes that are merged here and came after what a snapshot covers, or are not sealed yet.
+fn later(reader: &Reader<'_>, manifest: &Manifest, keys: &Keyring) -> Result<Counts, LoadError> {
+    let mut counts = Counts::new();
+    let held: Vec<(ChainId, Seq)> = reader
+        .held()?
+        .into_iter()
+        .map(|held| (held.chain, held.envelope.seq))
+        .collect();
+    for (chain, _) in reader.chains()? {
+        let after = manifest.covers.seq(&chain);
+        for stored in reader.envelopes_after(&chain, after, usize::MAX)? {
+            if held.contains(&(chain, stored.seq)) {
+                continue;
+            }
+            let Ok(envelope) = Envelope::parse(stored.bytes) else {
+                continue;
+            };
+            if envelope.header().kind == Kind::Snapshot {
+                continue;
+            }
+            let envelope = VerifiedEnvelope::trusted(envelope);
+            let key = keys.get(envelope.header().epoch);
+            let Some(Ok(content)) = key.map(|key| seal::open(&envelope, key)) else {
+                continue;
+            };
+            let author = Authors::One(Actor(chain.0));
+            let Ok(batch) = batch::decode(&content.batch.0, &author) else {
+                continue;
+            };
+            for (id, part) in &batch.documents {
+                let count = u64::try_from(part.len()).unwrap_or(u64::MAX);
+                *counts.entry((*id, Actor(chain.0))).or_default() += count;
+            }
+        }
+    }
+    for change in reader.unsealed()? {
+        if let Ok(id) = change.document.parse() {
+            *counts.entry((id, Actor(change.chain.0))).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
