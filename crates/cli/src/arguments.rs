@@ -278,6 +278,11 @@ pub(crate) enum Relay {
         /// The relay's address.
         url: String,
     },
+    /// Let a relay forget what snapshots cover, to make room. Nothing is lost: everybody keeps what they have.
+    Prune {
+        /// The relay's address.
+        url: String,
+    },
 }
 
 /// `ebb sync`

@@ -15,6 +15,7 @@ use protocol::api::{ProblemKind, PutSnapshots, Snapshots, journal_path};
 use protocol::cbor::Bytes;
 use protocol::envelope::{Kind, VerifiedEnvelope};
 use protocol::id::EnvelopeHash;
+use protocol::log::MemberLog;
 use protocol::snapshot::{Acknowledgement, Manifest, Snapshot};
 use seal::Keyring;
 use store::snapshot::{SnapshotState, StoredSnapshot};
@@ -88,6 +89,39 @@ fn open(
     })?;
     let content = seal::open(part, key).map_err(|error| Obstacle::NotOpened(error.to_string()))?;
     Ok(batch::decode(&content.batch.0, &Authors::Listed(actors))?)
+}
+
+/// Returns the acknowledgements of a snapshot that are known here and still count. Those of devices that are no members any more
+/// stay out: a relay refuses all if it refuses one.
+fn known(
+    reader: &Reader<'_>,
+    snapshot: &Snapshot,
+    log: &MemberLog,
+) -> Result<Vec<Acknowledgement>, StoreError> {
+    let kept = reader.acknowledgements(&snapshot.hash())?.into_iter();
+    Ok(kept
+        .map(|(device, signature)| Acknowledgement {
+            snapshot: snapshot.hash(),
+            device,
+            signature,
+        })
+        .filter(|one| one.verify(log).is_ok())
+        .collect())
+}
+
+/// Keeps the acknowledgements of a snapshot that a relay lists: another relay may need them.
+fn keep(
+    writer: &mut Writer<'_>,
+    snapshot: &Snapshot,
+    listed: &Snapshots,
+    log: &MemberLog,
+) -> Result<(), StoreError> {
+    for one in &listed.acknowledgements {
+        if one.snapshot == snapshot.hash() && one.verify(log).is_ok() {
+            writer.put_acknowledgement(&one.snapshot, &one.device, &one.signature)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the newest snapshot that this replica stands by.
@@ -198,16 +232,21 @@ impl Journal {
         };
         let keys = self.keys()?;
         let journal = self.own.journal;
-        let checked = stored.state == SnapshotState::Checked;
-        let acknowledgement =
-            checked.then(|| Acknowledgement::create(&journal, snapshot.hash(), &keys));
+        let path = self.path();
+        let mut acknowledgements = self.replica.read(|reader| {
+            let log = load_log(reader, &path)?.log;
+            Ok::<_, LoadError>(known(reader, &snapshot, &log)?)
+        })?;
+        if stored.state == SnapshotState::Checked {
+            acknowledgements.push(Acknowledgement::create(&journal, snapshot.hash(), &keys));
+        }
         let put = PutSnapshots {
             snapshots: vec![Bytes(snapshot.bytes().to_vec())],
-            acknowledgements: acknowledgement.into_iter().collect(),
+            acknowledgements,
             start: false,
         };
-        let path = journal_path(&journal, "snapshots");
-        match relay.post::<_, Snapshots>(&keys, &path, &put, None).await {
+        let call = journal_path(&journal, "snapshots");
+        let listed = match relay.post::<_, Snapshots>(&keys, &call, &put, None).await {
             // One that the relay cannot keep yet, for want of envelopes or room, is offered again by the next sync.
             Err(error)
                 if matches!(
@@ -220,8 +259,10 @@ impl Journal {
             answer => answer?,
         };
         let hash = stored.hash.to_string();
-        Ok(self
-            .replica
-            .write(|writer| writer.set_setting(&setting, Some(&hash)))?)
+        Ok(self.replica.write(|writer| {
+            let log = load_log(writer, &path)?.log;
+            keep(writer, &snapshot, &listed, &log)?;
+            Ok::<_, LoadError>(writer.set_setting(&setting, Some(&hash))?)
+        })?)
     }
 }

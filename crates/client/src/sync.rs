@@ -192,9 +192,15 @@ impl Journal {
         let mut report = SyncReport::default();
         let mut failure = None;
         let mut suspicious = false;
-        for origin in relays {
+        for (place, origin) in relays.into_iter().enumerate() {
             match self.sync_with(&origin, &mut report, progress).await {
                 Ok(odd) => suspicious |= odd,
+                Err(error) if place > 0 && is_stranger(&error) => {
+                    self.note_failure(&origin, &error)?;
+                    report.warnings.push(format!(
+                        "the relay {origin} does not know this device yet; it will when another device has synced with it"
+                    ));
+                }
                 Err(error) => {
                     self.note_failure(&origin, &error)?;
                     failure = failure.or(Some(error));
@@ -319,10 +325,8 @@ impl Journal {
         let mut relay = RelayClient::new(origin)?;
         let mut suspicious = false;
         let mut result = Ok(());
-        let mut adopted = self.has_nothing()?;
-        if adopted {
-            self.adopt_from_relay(&mut relay, report).await?;
-        }
+        // A snapshot may name a record that is not known here yet: then it is tried again once the log has come.
+        let mut adopted = self.has_nothing()? && self.adopt_from_relay(&mut relay, report).await?;
         for _ in 0..SESSIONS {
             self.settle(report)?;
             let mut driver = Driver::start(self, origin, Purpose::Exchange)?;
@@ -335,6 +339,10 @@ impl Journal {
                     if self.adopt_from_relay(&mut relay, report).await? {
                         continue;
                     }
+                    report.warnings.push(format!(
+                        "the relay {origin} once had more than it gives now, and no snapshot that may be relied on; a device \
+                         that has it brings it back when it syncs"
+                    ));
                     Ok(())
                 }
                 Ok(End::Done) => Ok(()),
@@ -483,6 +491,11 @@ impl Journal {
             writer.put_relay(&state)
         })
     }
+}
+
+/// Returns whether a relay does not know this device at all. One that is not the home relay hears of a new device from others.
+fn is_stranger(error: &SyncError) -> bool {
+    matches!(error, SyncError::Relay(error) if error.problem() == Some(ProblemKind::Forbidden))
 }
 
 /// Returns whether a record erases the journal, as far as this replica knows its log.

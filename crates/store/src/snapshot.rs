@@ -1,6 +1,6 @@
 //! Snapshots: their signed manifests, and what this replica makes of each.
 
-use protocol::id::SnapshotHash;
+use protocol::id::{KeyId, Signature, SnapshotHash};
 
 use crate::error::StoreError;
 use crate::replica::{Reader, Writer};
@@ -80,7 +80,49 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// Returns who acknowledged a snapshot, with the signatures, in the order of the devices.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    pub fn acknowledgements(
+        &self,
+        snapshot: &SnapshotHash,
+    ) -> Result<Vec<(KeyId, Signature)>, StoreError> {
+        self.run(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT device, signature FROM acknowledgements WHERE snapshot = ?1 ORDER BY device",
+                )?
+                .query_map([&snapshot.0], |row| {
+                    Ok((KeyId(row.get(0)?), Signature(row.get(1)?)))
+                })?
+                .collect()
+        })
+    }
+}
+
 impl Writer<'_> {
+    /// Keeps a device's acknowledgement of a snapshot.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be written.
+    pub fn put_acknowledgement(
+        &mut self,
+        snapshot: &SnapshotHash,
+        device: &KeyId,
+        signature: &Signature,
+    ) -> Result<(), StoreError> {
+        self.run(|connection| {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO acknowledgements (snapshot, device, signature) VALUES (?1, ?2, ?3)",
+                )?
+                .execute((&snapshot.0, &device.0, &signature.0))?;
+            Ok(())
+        })
+    }
+
     /// Keeps a snapshot, or says anew what this replica makes of it.
     ///
     /// # Errors
@@ -108,6 +150,22 @@ mod tests {
     use crate::sample::{self, read, write};
 
     use super::*;
+
+    #[test]
+    fn each_device_acknowledges_a_snapshot_once() {
+        let (_folder, mut replica) = sample::replica();
+        let hash = SnapshotHash([1; 32]);
+        for (device, signature) in [(2, 3), (1, 4), (2, 5)] {
+            write(&mut replica, |writer| {
+                let (device, signature) = (KeyId([device; 32]), Signature([signature; 64]));
+                writer.put_acknowledgement(&hash, &device, &signature)
+            });
+        }
+        let kept = read(&replica, |reader| reader.acknowledgements(&hash));
+        let expected = [(1, 4), (2, 5)]
+            .map(|(device, signature)| (KeyId([device; 32]), Signature([signature; 64])));
+        assert_eq!(kept, expected);
+    }
 
     #[test]
     fn snapshots_are_kept_in_order_and_their_state_changes() {

@@ -15,3 +15,4 @@ mod kill;
 mod offline;
 mod recovery;
 mod sharing;
+mod snapshots;

@@ -39,6 +39,9 @@ impl Answer for Relays {
         if let Some((what, url)) = &self.done {
             let done = match *what {
                 "home" => format!("{url} is the home relay now."),
+                "pruned" => {
+                    format!("{url} has forgotten what two checked snapshots cover, if it has two.")
+                }
                 what => format!("{url} {what}."),
             };
             text.say(&done).line();
@@ -109,6 +112,11 @@ pub(super) fn relay(command: &Relay, session: &Session) -> Outcome<Box<dyn Answe
             let moved = session.wait(journal.move_home(&url))??;
             settle(&mut journal, moved, session)?;
             Some(("home", url))
+        }
+        Relay::Prune { url } => {
+            let url = address(url, "ebb relay prune")?;
+            session.wait(journal.prune_relay(&url))??;
+            Some(("pruned", url))
         }
     };
     let relays = journal.relays()?.into_iter().map(RelayJson::from).collect();

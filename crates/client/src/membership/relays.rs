@@ -143,6 +143,22 @@ impl Journal {
         Ok(self.replica.write(|writer| writer.remove_relay(origin))?)
     }
 
+    /// Lets a relay forget the envelopes that snapshots cover. Only owners may.
+    ///
+    /// # Errors
+    /// [`MemberError`] if the relay is not listed, cannot be reached, or says no.
+    pub async fn prune_relay(&mut self, origin: &str) -> Result<(), MemberError> {
+        if !self.relays()?.iter().any(|relay| relay.url == origin) {
+            return Err(MemberError::NotListed(origin.to_owned()));
+        }
+        let keys = self.keys()?;
+        let path = api::journal_path(&self.own.journal, "prune");
+        let mut relay = RelayClient::new(origin)?;
+        let nothing = Bytes(Vec::new());
+        let _left: api::Snapshots = relay.post(&keys, &path, &nothing, None).await?;
+        Ok(())
+    }
+
     /// Makes a listed relay the home relay, where membership changes. The record is appended at the present home; if that
     /// cannot be reached, at the new one, after a sync with it. What was changed at the lost home and reached nobody is lost
     /// then, and if that home comes back its log is a fork.

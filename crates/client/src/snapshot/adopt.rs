@@ -128,6 +128,8 @@ impl Journal {
             }
             let parts = self.fetch(relay, &snapshot).await?;
             if self.adopt(&here, &snapshot, parts, report)? {
+                self.replica
+                    .write(|writer| super::keep(writer, &snapshot, &listed, &here.log))?;
                 return Ok(true);
             }
         }
@@ -232,8 +234,11 @@ impl Journal {
         chain: &ChainId,
         after: Seq,
     ) -> Result<bool, SyncError> {
-        let stored = replica.read(|reader| reader.snapshots())?.into_iter().rev();
-        for one in stored.filter(|one| one.state.is_good()) {
+        let path = replica.path().to_owned();
+        let (log, stored) = replica.read(|reader| {
+            Ok::<_, LoadError>((load_log(reader, &path)?.log, reader.snapshots()?))
+        })?;
+        for one in stored.into_iter().rev().filter(|one| one.state.is_good()) {
             let Ok(snapshot) = Snapshot::parse(one.bytes) else {
                 continue;
             };
@@ -243,7 +248,7 @@ impl Journal {
             }
             let put = PutSnapshots {
                 snapshots: vec![Bytes(snapshot.bytes().to_vec())],
-                acknowledgements: Vec::new(),
+                acknowledgements: replica.read(|reader| super::known(reader, &snapshot, &log))?,
                 start: true,
             };
             let path = journal_path(&manifest.journal, "snapshots");

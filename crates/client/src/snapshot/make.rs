@@ -18,7 +18,7 @@ use crate::record::load;
 use crate::sync::SyncError;
 
 /// Envelopes that must have come since the last snapshot.
-const AT_LEAST: u64 = 256;
+const AT_LEAST: u64 = 64;
 /// The part of those covered before that must have come since: all snapshots together then cost about as much again as ten of
 /// the last.
 const SHARE: u64 = 10;

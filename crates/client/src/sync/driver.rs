@@ -219,28 +219,18 @@ impl<'a> Driver<'a> {
                 chain,
                 after,
                 until,
-            } => {
-                let envelopes = self.load(&chain, after, until)?;
-                let first = envelopes.first().map(|first| first.header().seq.0);
-                if first != Some(after.0 + 1) {
-                    // They are known from a snapshot alone.
+            } => match self.load(&chain, after, until)? {
+                envelopes if envelopes.is_empty() => {
                     return self.restart(peer, &chain, after).await.map(Some);
                 }
-                self.session.handle(Event::Loaded(envelopes));
-            }
+                envelopes => self.session.handle(Event::Loaded(envelopes)),
+            },
             Action::Send(request) => {
                 let event = self.ask(peer, request).await?;
                 self.session.handle(event);
             }
             Action::Acknowledged { heads, log_length } => self.acknowledged(heads, log_length)?,
-            Action::Warn(warning) => {
-                if matches!(warning, Warning::RelayLost { .. }) {
-                    let origin = &self.origin;
-                    self.replica
-                        .write(|writer| snapshot::forget_handed(writer, origin))?;
-                }
-                self.warn(&warning);
-            }
+            Action::Warn(warning) => self.warn(&warning)?,
             Action::Finish(Ok(outcome)) => {
                 self.restored += outcome.restored;
                 return Ok(Some(End::Done));
@@ -278,12 +268,18 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn warn(&mut self, warning: &Warning) {
+    fn warn(&mut self, warning: &Warning) -> Result<(), StoreError> {
+        if matches!(warning, Warning::RelayLost { .. }) {
+            let origin = &self.origin;
+            self.replica
+                .write(|writer| snapshot::forget_handed(writer, origin))?;
+        }
         self.suspicious |= warning.is_suspicious();
         let words = warning.to_string();
         if !self.warnings.contains(&words) {
             self.warnings.push(words);
         }
+        Ok(())
     }
 
     /// Asks whoever the session is with.
@@ -415,6 +411,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Reads envelopes of a chain; none if the first is known from a snapshot alone.
     fn load(
         &self,
         chain: &ChainId,
@@ -426,6 +423,12 @@ impl<'a> Driver<'a> {
         let stored = self
             .replica
             .read(|reader| reader.envelopes_after(chain, after, limit))?;
+        if stored
+            .first()
+            .is_some_and(|first| first.seq.0 != after.0 + 1)
+        {
+            return Ok(Vec::new());
+        }
         let damaged = || DamagedReplica::Envelope {
             path: self.replica.path().to_owned(),
         };

@@ -6,3 +6,11 @@ CREATE TABLE snapshots (
   bytes BLOB NOT NULL,
   state TEXT NOT NULL
 ) STRICT;
+
+-- Who else has acknowledged them: the signatures, to be given to another relay.
+CREATE TABLE acknowledgements (
+  snapshot BLOB NOT NULL,
+  device BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  PRIMARY KEY (snapshot, device)
+) STRICT, WITHOUT ROWID;

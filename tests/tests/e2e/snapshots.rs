@@ -1,0 +1,152 @@
+//! Snapshots: what is made, checked, pruned by and started from, and that no entry is lost by any of it.
+
+use serde_json::Value;
+
+use crate::home::{Home, count, text};
+use crate::relay::Relay;
+
+/// Envelopes after which a snapshot is made.
+const ENOUGH: usize = 64;
+
+/// Writes so many envelopes of one entry each, with no relay: a bundle seals what is recorded.
+fn write(home: &Home, envelopes: usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bundle = folder.path().join("bundle");
+    let bundle = bundle.to_str().expect("a path of text");
+    for _ in 0..envelopes {
+        home.log(&["6"]);
+        home.json(&["bundle", "export", bundle]);
+    }
+}
+
+fn joined(owner: &Home, name: &str, role: &str) -> Home {
+    let link = text(
+        &owner.json(&["share", "--name", name, "--role", role]),
+        "link",
+    );
+    let home = Home::new();
+    home.json(&["join", &link]);
+    home
+}
+
+fn used(home: &Home) -> u64 {
+    let status = home.json(&["status"]);
+    let relays = status.get("relays").and_then(Value::as_array);
+    let relay = relays.and_then(|relays| relays.first()).expect("a relay");
+    count(relay, "quota_used")
+}
+
+/// A journal with two snapshots that its caregiver has checked, on a relay that forgot what the first covers.
+struct Pruned {
+    relay: Relay,
+    ana: Home,
+    sam: Home,
+    /// A device of Ana's that was away all the time, with an entry that nobody has yet.
+    away: Home,
+    unsent: String,
+    /// Another device of Ana's that was away, which has nothing.
+    idle: Home,
+}
+
+fn pruned() -> Pruned {
+    let relay = Relay::start();
+    let (ana, _) = Home::with_journal_on(&relay);
+    let sam = joined(&ana, "Sam", "contributor");
+    let away = ana.another("tablet");
+    let unsent = away.log(&["3", "legs"]);
+    let idle = ana.another("phone");
+    for _ in 0..2 {
+        write(&ana, ENOUGH);
+        ana.sync();
+        sam.sync();
+    }
+    let before = {
+        ana.sync();
+        used(&ana)
+    };
+    ana.json(&["relay", "prune", relay.url()]);
+    ana.sync();
+    let after = used(&ana);
+    assert!(after < before, "pruning makes room: {before}, then {after}");
+    Pruned {
+        relay,
+        ana,
+        sam,
+        away,
+        unsent,
+        idle,
+    }
+}
+
+#[test]
+fn a_pruned_relay_still_brings_everything_to_everybody() {
+    let Pruned {
+        relay,
+        ana,
+        sam,
+        away,
+        unsent,
+        ..
+    } = pruned();
+    let entries = ana.ids().len();
+    assert_eq!(entries, 2 * ENOUGH);
+    let new = joined(&ana, "Dr. Wu", "reader");
+    assert_eq!(
+        new.list(),
+        ana.list(),
+        "a new device starts from a snapshot"
+    );
+
+    away.sync();
+    for home in [&ana, &sam, &new] {
+        home.sync();
+    }
+    assert!(
+        ana.ids().contains(&unsent),
+        "what was never sent is not lost"
+    );
+    for home in [&sam, &new, &away] {
+        assert_eq!(home.list(), ana.list());
+    }
+    sam.log(&["2"]);
+    sam.sync();
+    for home in [&ana, &new, &away] {
+        home.sync();
+        assert_eq!(home.list(), sam.list());
+    }
+    drop(relay);
+}
+
+#[test]
+fn what_is_known_from_a_snapshot_alone_restores_a_relay_and_a_machine() {
+    let Pruned {
+        relay,
+        ana,
+        away,
+        idle,
+        ..
+    } = pruned();
+    away.sync();
+    ana.sync();
+    let expected = ana.list();
+    assert_eq!(away.list(), expected);
+    // Only the tablet is left, and it never had the first envelopes.
+    drop(ana);
+    let second = Relay::start();
+    away.json(&["relay", "add", second.url(), "--token", second.token()]);
+    away.sync();
+    away.json(&["relay", "home", second.url()]);
+    away.json(&["relay", "remove", relay.url()]);
+    drop(relay);
+    let link = away.invite("laptop");
+    let laptop = Home::new();
+    laptop.json(&["join", &link]);
+    assert_eq!(laptop.list(), expected);
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bundle = folder.path().join("bundle");
+    let bundle = bundle.to_str().expect("a path of text");
+    laptop.json(&["bundle", "export", bundle]);
+    idle.json(&["bundle", "import", bundle]);
+    assert_eq!(idle.list(), expected);
+}
