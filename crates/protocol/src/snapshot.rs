@@ -252,19 +252,19 @@ impl Acknowledgement {
 }
 
 /// Returns whether a snapshot may be relied on in place of what it covers: another device than its author's has acknowledged it,
-/// or the journal has no other device that could.
+/// or there was no other device that could when it was made.
 pub fn is_attested(
     manifest: &Manifest,
     acknowledged_by: impl IntoIterator<Item = KeyId>,
     log: &MemberLog,
 ) -> bool {
     let author = manifest.author.device;
-    let alone = || {
-        !log.devices()
-            .iter()
-            .any(|(id, device)| *id != author && !device.keys.paper && device.role().is_some())
-    };
-    acknowledged_by.into_iter().any(|device| device != author) || alone()
+    let head = log.index_of(&manifest.head);
+    let alone = head.is_some_and(|head| {
+        let mut others = log.devices().iter().filter(|(id, _)| **id != author);
+        others.all(|(_, device)| device.keys.paper || device.role_at(head).is_none())
+    });
+    alone || acknowledged_by.into_iter().any(|device| device != author)
 }
 
 /// Returns whether a snapshot covers something that a frontier excludes of which its maker did not know yet: it is not to be

@@ -1,7 +1,7 @@
 //! Fills the journal of a home folder with made-up entries, for benchmarks and try-outs.
 //!
-//! `seed --home DIR --entries N [--years Y]`: entries of every kind, spread evenly over the last Y years (ten unless told),
-//! each an action of its own, as daily use would have made them. The same arguments make the same answers; ids are random.
+//! `seed --home DIR --entries N [--years Y] [--synced-daily]`: entries of every kind, spread evenly over the last Y years (ten unless told),
+//! each an action of its own, as daily use would have made them; with `--synced-daily`, the journal is synced after every twelve. The same arguments make the same answers; ids are random.
 
 use std::process::ExitCode;
 
@@ -14,6 +14,8 @@ use journal::{Scalar, Value};
 
 /// The zone the made-up patient lives in.
 const ZONE: &str = "Europe/Berlin";
+/// Entries of one day.
+const A_DAY: usize = 12;
 
 fn main() -> ExitCode {
     match run() {
@@ -42,27 +44,37 @@ fn run() -> Result<String, String> {
     let drafts: Vec<Draft> = (0..count)
         .map(|place| draft(place, count, span, &zone))
         .collect();
-    journal
-        .record_past(&drafts, &Silent)
-        .map_err(|error| error.to_string())?;
+    let daily = std::env::args().any(|argument| argument == "--synced-daily");
+    let runtime = runtime()?;
+    for day in drafts.chunks(if daily { A_DAY } else { usize::MAX }) {
+        journal
+            .record_past(day, &Silent)
+            .map_err(|error| error.to_string())?;
+        if daily {
+            let synced = runtime.block_on(journal.sync(&Silent));
+            synced.map_err(|error| error.to_string())?;
+        }
+    }
     Ok(format!("{count} entries over {years} years"))
 }
 
 /// Starts a journal in an empty home.
 fn start(home: &Home) -> Result<client::Journal, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
     let init = Init {
         name: "Ana".to_owned(),
         device: "seed".to_owned(),
         zone: ZONE.to_owned(),
         relay: None,
     };
-    let journal = runtime
-        .map_err(|error| error.to_string())?
-        .block_on(home.init(&init));
+    let journal = runtime()?.block_on(home.init(&init));
     journal.map_err(|error| error.to_string())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|error| error.to_string())
 }
 
 /// Makes the entry at a place of the series: nights in the morning, doses and check-ins through the day.

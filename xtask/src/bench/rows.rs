@@ -81,6 +81,8 @@ pub(super) struct Bench {
     relay: Relay,
     full: Home,
     empty: Home,
+    /// A journal of ten years that was synced every day.
+    daily: Home,
     database: PathBuf,
 }
 
@@ -97,19 +99,24 @@ impl Bench {
             relay: Relay::start(binaries.path("ebb-relay")?, folder.join("relay"))?,
             full: Home::new(ebb, folder.join("full"))?,
             empty: Home::new(ebb, folder.join("empty"))?,
+            daily: Home::new(ebb, folder.join("daily"))?,
             database: folder.join("baseline.db"),
         };
         bench.begin(&bench.full)?;
-        bench.seed(&bench.full, TEN_YEARS)?;
+        bench.seed(&bench.full, TEN_YEARS, &[])?;
         bench.full.json(&["sync"])?;
         bench.begin(&bench.empty)?;
+        eprintln!("filling a journal that is synced every day");
+        bench.begin(&bench.daily)?;
+        bench.seed(&bench.daily, TEN_YEARS, &["--synced-daily"])?;
         process::run(&mut bench.bare(&["fill"], &bench.database, &[&TEN_YEARS.to_string()]))?;
         Ok(bench)
     }
 
     /// Measures every row. The first sync comes first, while the journal has exactly ten years.
     pub(super) fn measure(&self) -> Result<Vec<Row>, Failure> {
-        let mut first = self.first_sync()?;
+        let mut first = self.first_sync(&self.full, "")?;
+        first.append(&mut self.first_sync(&self.daily, ", synced daily for ten years")?);
         let two = self.two_devices()?;
         let mut rows = self.log()?;
         rows.push(self.today()?);
@@ -174,26 +181,25 @@ impl Bench {
     }
 
     /// A new device: from the link to a readable journal.
-    fn first_sync(&self) -> Result<Vec<Row>, Failure> {
-        eprintln!("measuring a new device's first sync");
+    fn first_sync(&self, of: &Home, how: &str) -> Result<Vec<Row>, Failure> {
+        eprintln!("measuring a new device's first sync{how}");
         let mut round = 0;
         let mut received = 0.0;
         let mut join = || {
             round += 1;
             let link = text(
-                &self
-                    .full
-                    .json(&["device", "add", "--name", &format!("new {round}")])?,
+                &of.json(&["device", "add", "--name", &format!("new {round}")])?,
                 "link",
             )?;
-            let home = Home::new(&self.ebb, self.folder.join(format!("new-{round}")))?;
+            let folder = format!("new-{}-{round}", how.len());
+            let home = Home::new(&self.ebb, self.folder.join(folder))?;
             let joined = self
                 .stopwatch
                 .time(&home, &home.ebb(&["join", &link, "--json"]))?;
             let synced = self.stopwatch.time(&home, &home.ebb(&["sync", "--json"]))?;
             // `join` ends with a first sync; the one after it asks for whatever came meanwhile.
             received = bytes(&joined, "/sync/bytes_received")? + bytes(&synced, "/bytes_received")?;
-            same(&self.full, &home)?;
+            same(of, &home)?;
             Ok(Lap {
                 seconds: joined.seconds + synced.seconds,
                 peak_mib: joined.peak_mib.max(synced.peak_mib),
@@ -203,7 +209,7 @@ impl Bench {
         let mut fills = 0;
         let mut fill = || {
             fills += 1;
-            let file = self.folder.join(format!("fill-{fills}.db"));
+            let file = self.folder.join(format!("fill-{}-{fills}.db", how.len()));
             self.stopwatch.time(
                 &self.full,
                 &self.bare(&["fill"], &file, &[&TEN_YEARS.to_string()]),
@@ -211,7 +217,7 @@ impl Bench {
         };
         let [bare, new] = interleave(FEW, [&mut fill, &mut join])?;
         let time = Row::new(
-            "new device, 43,800 entries, `join` and `sync`",
+            format!("new device, 43,800 entries{how}, `join` and `sync`"),
             "≤ 1.0 s, ≤ 60 MB",
             &new,
             ("SQLite, insert as many rows", &bare),
@@ -326,10 +332,11 @@ impl Bench {
     }
 
     /// Adds entries to a home, as if logged there.
-    fn seed(&self, home: &Home, entries: usize) -> Result<(), Failure> {
+    fn seed(&self, home: &Home, entries: usize, how: &[&str]) -> Result<(), Failure> {
         let mut seed = Command::new(&self.seed);
         seed.args(["--entries", &entries.to_string(), "--home"])
-            .arg(home.folder());
+            .arg(home.folder())
+            .args(how);
         home.enter(&mut seed);
         process::run(&mut seed)
     }
@@ -343,7 +350,7 @@ impl Bench {
         two.json(&["join", &link])?;
         for home in [&one, &two] {
             home.json(&["sync"])?;
-            self.seed(home, OFFLINE)?;
+            self.seed(home, OFFLINE, &[])?;
         }
         Ok([one, two])
     }
