@@ -370,6 +370,25 @@ def check_envelope(v):
     canonical(content)
 
 
+def check_snapshot(v):
+    """The manifest of a snapshot: its encoding, what it says of itself, its signature and hash; and an acknowledgement."""
+    journal, signed, key = v.hex("journal"), v.hex("bytes"), v.hex("signing_key")
+    payload, signature = signed[:-64], signed[-64:]
+    manifest = canonical(payload)
+    expect("fields", sorted(manifest), [0, 1, 2, 3, 4, 5, 6])
+    expect("journal", manifest[0], journal)
+    verify(key, "ebb/v1/snapshot-signature", [payload], signature)
+    snapshot = domain_hash("ebb/v1/snapshot-hash", [signed])
+    expect("hash", snapshot, v.hex("hash"))
+    chain_of = lambda author: domain_hash("ebb/v1/chain-id", author)[:16]
+    expect("chains covered", {chain_of(author) for author in manifest[5]}, set(manifest[4]))
+    expect("covered up to the first part", manifest[4][chain_of(manifest[1])][0], manifest[2] - 1)
+    by = canonical(v.hex("acknowledgement"))
+    expect("snapshot acknowledged", by[0], snapshot)
+    expect("device", by[1], manifest[1][0])
+    verify(key, "ebb/v1/snapshot-acknowledgement", [journal, snapshot], by[2])
+
+
 def check_request(v):
     """The proof that a request carries."""
     words = v.plain("authorization")
@@ -405,6 +424,7 @@ SECTIONS = {
     "recovery": check_recovery,
     "name": check_name,
     "envelope": check_envelope,
+    "snapshot": check_snapshot,
     "request": check_request,
     "invite": check_invite,
 }

@@ -2,6 +2,7 @@
 
 mod frontier;
 mod membership;
+mod snapshots;
 mod story;
 
 use proptest::prelude::*;

@@ -13,6 +13,7 @@ use protocol::envelope::{Envelope, Header, Kind};
 use protocol::id::{ChainId, ChainSalt, EnvelopeHash, Seq};
 use protocol::request::{Authorization, Request};
 use protocol::sign::Signer;
+use protocol::snapshot::{Acknowledgement, Author, Manifest, Snapshot};
 use protocol::vector::{Position, Vector};
 use serde_json::{Value, json};
 
@@ -161,6 +162,35 @@ fn envelope(story: &Story) -> Value {
     })
 }
 
+fn snapshot(story: &Story) -> Value {
+    let author = Author {
+        device: story.owner.key_id(),
+        salt: ChainSalt([5; 16]),
+    };
+    let before = Position {
+        seq: Seq(2),
+        hash: EnvelopeHash([7; 32]),
+    };
+    let manifest = Manifest {
+        journal: story.log.journal(),
+        author,
+        first: Seq(3),
+        parts: vec![EnvelopeHash([8; 32]), EnvelopeHash([9; 32])],
+        covers: Vector([(author.chain(), before)].into()),
+        authors: vec![author],
+        head: story.log.head(),
+    };
+    let snapshot = Snapshot::create(&manifest, &story.owner).unwrap();
+    let by = Acknowledgement::create(&manifest.journal, snapshot.hash(), &story.owner);
+    json!({
+        "journal": manifest.journal.to_string(),
+        "bytes": hex(snapshot.bytes()),
+        "hash": snapshot.hash().to_string(),
+        "signing_key": story.owner.signing_key().to_string(),
+        "acknowledgement": hex(&cbor::encode(&by)),
+    })
+}
+
 fn request(story: &Story) -> Value {
     let request = Request {
         method: "POST",
@@ -237,6 +267,7 @@ fn golden_vectors_are_what_this_version_makes() {
         "recovery": recovery(),
         "name": name(&story),
         "envelope": envelope(&story),
+        "snapshot": snapshot(&story),
         "request": request(&story),
         "invite": invite(&story),
     });
