@@ -63,10 +63,13 @@ fn a_manifest_travels_and_holds() {
     ));
 }
 
+/// Something done to a manifest.
+type Breach = fn(&mut Manifest);
+
 #[test]
 fn what_contradicts_itself_is_no_manifest() {
     let (story, member) = with_member();
-    let breaches: [(&str, fn(&mut Manifest)); 7] = [
+    let breaches: [(&str, Breach); 7] = [
         ("no parts", |of| of.parts.clear()),
         ("too many parts", |of| {
             of.parts = vec![EnvelopeHash([8; 32]); crate::limits::SNAPSHOT_PARTS + 1];
