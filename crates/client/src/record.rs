@@ -291,7 +291,7 @@ pub(crate) fn stored_tip(tip: &Tip) -> StoredTip {
     }
 }
 
-fn tip(stored: StoredTip) -> Tip {
+pub(crate) fn tip(stored: StoredTip) -> Tip {
     Tip {
         seq: stored.seq,
         max_op: stored.max_op,

@@ -264,10 +264,18 @@ impl Journal {
                 true => Ok(Some(snapshot::batches(reader, &path)?)),
                 false => Ok::<_, SyncError>(None),
             })?;
-        let Some(batches) = batches.filter(|batches| batches.len() <= limits::SNAPSHOT_PARTS)
-        else {
-            return Ok(false);
-        };
+        match batches.filter(|batches| batches.len() <= limits::SNAPSHOT_PARTS) {
+            Some(batches) => self.seal_snapshot(batches, progress).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Seals batches as the parts of a snapshot of everything in envelopes. Says whether it did.
+    pub(crate) async fn seal_snapshot(
+        &mut self,
+        batches: Vec<Vec<u8>>,
+        progress: &dyn Progress,
+    ) -> Result<bool, SyncError> {
         let mut driver = Driver::start(self, BUNDLE, Purpose::Seal)?.with_snapshot(batches);
         let end = driver.run(Peer::Nobody, progress).await?;
         Ok(matches!(end, End::Done))

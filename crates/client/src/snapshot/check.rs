@@ -20,6 +20,7 @@ use crate::merge::Obstacle;
 use crate::record::load;
 
 /// What checking a snapshot came to.
+#[derive(Debug)]
 pub(super) enum Checked {
     /// It was checked before.
     Known,
@@ -192,4 +193,127 @@ fn later(reader: &Reader<'_>, manifest: &Manifest, keys: &Keyring) -> Result<Cou
         }
     }
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, tz::TimeZone};
+    use journal::batch::Encoder;
+    use journal::change;
+    use journal::entry::Draft;
+    use journal::time::At;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::genesis::Init;
+    use crate::journal::{Journal, load_keys, load_log};
+    use crate::record::tip;
+    use crate::snapshot::batches;
+    use crate::{Home, Silent};
+
+    /// A change with its document.
+    type Change = (DocumentId, Vec<u8>);
+
+    fn wait<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(work)
+    }
+
+    fn record(journal: &mut Journal, levels: std::ops::Range<i64>) {
+        let at = At::in_zone(Timestamp::now(), &TimeZone::UTC);
+        let drafts: Vec<Draft> = levels
+            .map(|level| Draft::new("fatigue", at.clone()).with("level", level))
+            .collect();
+        journal.record_past(&drafts, &Silent).unwrap();
+    }
+
+    /// A journal with five entries in an envelope, and their changes.
+    fn journal() -> (TempDir, Journal, Vec<Change>) {
+        let folder = tempfile::tempdir().unwrap();
+        let init = Init {
+            name: "Ana".to_owned(),
+            device: "laptop".to_owned(),
+            zone: "UTC".to_owned(),
+            relay: None,
+        };
+        let mut journal = wait(Home::at(folder.path()).init(&init)).unwrap();
+        record(&mut journal, 0..5);
+        let bundle = folder.path().join("bundle");
+        wait(journal.export_bundle(&bundle, None, &Silent)).unwrap();
+        let path = journal.path();
+        let changes = journal.replica.read(|reader| {
+            let mut changes = Vec::new();
+            for name in reader.documents()? {
+                let id: DocumentId = name.parse().unwrap();
+                let document = load(id, &reader.document(&name)?, &path)?;
+                let of = document.changes().into_iter();
+                changes.extend(of.map(|(_, change)| (id, change)));
+            }
+            Ok::<_, LoadError>(changes)
+        });
+        (folder, journal, changes.unwrap())
+    }
+
+    /// Makes a snapshot of these changes, and checks it against the journal.
+    fn checked(journal: &mut Journal, changes: &[Change]) -> Checked {
+        let mut encoder = Encoder::default();
+        for (id, change) in changes {
+            encoder.push(*id, change).unwrap();
+        }
+        assert!(wait(journal.seal_snapshot(vec![encoder.finish()], &Silent)).unwrap());
+        let (path, device) = (journal.path(), journal.keys().unwrap());
+        let checked = journal.replica.read(|reader| {
+            let stored = load_log(reader, &path)?;
+            let keys = load_keys(reader, &stored, &device)?;
+            let made = reader.snapshots()?.pop().unwrap();
+            let snapshot = Snapshot::parse(made.bytes).unwrap();
+            check(reader, &snapshot, &stored.log, &keys, &path)
+        });
+        checked.unwrap()
+    }
+
+    #[test]
+    fn what_says_the_same_passes_also_when_more_has_come_since() {
+        let (_folder, mut journal, changes) = journal();
+        assert!(matches!(checked(&mut journal, &changes), Checked::Same));
+        let path = journal.path();
+        record(&mut journal, 5..8);
+        let made = journal
+            .replica
+            .read(|reader| batches(reader, &path))
+            .unwrap();
+        assert!(wait(journal.seal_snapshot(made, &Silent)).unwrap());
+        assert!(matches!(checked(&mut journal, &changes), Checked::Same));
+    }
+
+    #[test]
+    fn what_leaves_an_entry_out_differs() {
+        let (_folder, mut journal, changes) = journal();
+        let short = &changes[..changes.len() - 1];
+        let Checked::Differs(how) = checked(&mut journal, short) else {
+            panic!("a change less is not the same");
+        };
+        assert!(how.contains("less"), "{how}");
+    }
+
+    #[test]
+    fn what_adds_an_entry_differs() {
+        let (_folder, mut journal, mut changes) = journal();
+        let id = changes.last().unwrap().0;
+        let last = journal.replica.read(|reader| {
+            let chain = reader.own()?.chain;
+            Ok::<_, LoadError>((chain, reader.tip(&id.to_string(), &chain)?.map(tip)))
+        });
+        let (chain, last) = last.unwrap();
+        let fields = [("level".to_owned(), 9.into())].into();
+        let time = Timestamp::now().as_second();
+        let made = change::create(Actor(chain.0), last.as_ref(), time, &[("made-up", &fields)]);
+        changes.push((id, made.unwrap().bytes));
+        let Checked::Differs(how) = checked(&mut journal, &changes) else {
+            panic!("a change more is not the same");
+        };
+        assert!(how.contains("more"), "{how}");
+    }
 }
