@@ -126,9 +126,22 @@ fn keep(
 
 /// Returns the newest snapshot that this replica stands by.
 fn newest(reader: &Reader<'_>) -> Result<Option<(StoredSnapshot, Snapshot)>, StoreError> {
+    newest_of(reader, SnapshotState::is_good)
+}
+
+/// Returns the newest snapshot that this replica took in.
+pub(crate) fn newest_adopted(reader: &Reader<'_>) -> Result<Option<Snapshot>, StoreError> {
+    let newest = newest_of(reader, |state| state == SnapshotState::Adopted)?;
+    Ok(newest.map(|(_, snapshot)| snapshot))
+}
+
+fn newest_of(
+    reader: &Reader<'_>,
+    wanted: fn(SnapshotState) -> bool,
+) -> Result<Option<(StoredSnapshot, Snapshot)>, StoreError> {
     let stored = reader.snapshots()?.into_iter().rev();
-    let mut good = stored.filter(|one| one.state.is_good());
-    Ok(good.find_map(|one| {
+    let mut wanted = stored.filter(|one| wanted(one.state));
+    Ok(wanted.find_map(|one| {
         let snapshot = Snapshot::parse(one.bytes.clone()).ok()?;
         Some((one, snapshot))
     }))

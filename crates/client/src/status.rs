@@ -97,6 +97,15 @@ pub struct RelayStatus {
     pub quota_limit: Option<u64>,
 }
 
+/// A snapshot that this device goes on from: what it covers is known from it alone, in part or whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// Whose device made it, as `person, device`.
+    pub by: String,
+    /// Whose devices checked it, as `person, device`.
+    pub checked_by: Vec<String>,
+}
+
 /// The state of this device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -132,6 +141,8 @@ pub struct Status {
     pub relays: Vec<RelayStatus>,
     /// The devices of all people.
     pub devices: Vec<Device>,
+    /// Who vouches for what this device knows from a snapshot alone; none if there is nothing such.
+    pub vouched: Option<Vouched>,
     /// What the user should know, in words.
     pub warnings: Vec<String>,
 }
@@ -256,6 +267,7 @@ impl Journal {
                 log_words: people::head_in_words(&stored.log),
                 relays: relays.collect(),
                 devices: Vec::new(),
+                vouched: vouched(reader)?,
                 warnings: Vec::new(),
             })
         })?;
@@ -275,6 +287,26 @@ impl Journal {
             .filter_map(|relay| instant(self.last_sync_ms(relay)?))
             .max())
     }
+}
+
+/// Says who made and who checked the newest snapshot that was adopted here.
+fn vouched(reader: &Reader<'_>) -> Result<Option<Vouched>, StoreError> {
+    let Some(snapshot) = crate::snapshot::newest_adopted(reader)? else {
+        return Ok(None);
+    };
+    let rows = reader.members()?;
+    let named = |id: &KeyId| {
+        let row = rows.iter().find(|row| row.device == *id);
+        row.map_or_else(
+            || people::fingerprint(id),
+            |row| format!("{}, {}", row.person_name, row.device_name),
+        )
+    };
+    let checked = reader.acknowledgements(&snapshot.hash())?;
+    Ok(Some(Vouched {
+        by: named(&snapshot.manifest().author.device),
+        checked_by: checked.iter().map(|(device, _)| named(device)).collect(),
+    }))
 }
 
 /// Reads the devices of all people, by when they joined.

@@ -97,6 +97,13 @@ fn a_pruned_relay_still_brings_everything_to_everybody() {
         "a new device starts from a snapshot"
     );
 
+    let vouched = |of: &Home| of.json(&["status"]).get("vouched").cloned();
+    let by = vouched(&new).expect("it started from a snapshot");
+    assert!(text(&by, "by").starts_with("Anneliese, "), "{by}");
+    let checked = by.get("checked_by").and_then(Value::as_array);
+    assert_eq!(checked.map(Vec::len), Some(1), "{by}");
+    assert_eq!(vouched(&sam), None);
+
     away.sync();
     for home in [&ana, &sam, &new] {
         home.sync();

@@ -30,7 +30,26 @@ struct State {
     log_words: String,
     relays: Vec<RelayJson>,
     devices: Vec<DeviceJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vouched: Option<VouchedJson>,
     warnings: Vec<String>,
+}
+
+/// Who vouches for what this device knows from a snapshot alone.
+#[derive(Serialize)]
+struct VouchedJson {
+    by: String,
+    checked_by: Vec<String>,
+}
+
+impl VouchedJson {
+    fn words(&self) -> String {
+        let checked = match self.checked_by.as_slice() {
+            [] => "checked by nobody else".to_owned(),
+            by => format!("checked by {}", by.join("; ")),
+        };
+        format!("vouched for by {}; {checked}", self.by)
+    }
 }
 
 /// A relay, as it is shown.
@@ -86,6 +105,10 @@ impl From<Status> for State {
             log_words: status.log_words,
             relays: status.relays.into_iter().map(RelayJson::from).collect(),
             devices: status.devices.into_iter().map(DeviceJson::from).collect(),
+            vouched: status.vouched.map(|vouched| VouchedJson {
+                by: vouched.by,
+                checked_by: vouched.checked_by,
+            }),
             warnings,
         }
     }
@@ -196,6 +219,13 @@ impl Answer for State {
             self.log_length, self.log_words
         ))
         .line();
+        if let Some(vouched) = &self.vouched {
+            text.say(&format!(
+                "Earlier entries are known from a snapshot, {}",
+                vouched.words()
+            ))
+            .line();
+        }
         text.ink("Relays", Ink::Bold).line();
         if self.relays.is_empty() {
             text.say("  none").line();
@@ -245,6 +275,8 @@ impl Answer for State {
             pair("member log records", self.log_length.to_string()),
             pair("member log words", self.log_words.clone()),
         ];
+        let vouched = self.vouched.iter();
+        pairs.extend(vouched.map(|vouched| pair("snapshot", vouched.words())));
         pairs.extend(
             self.relays
                 .iter()
