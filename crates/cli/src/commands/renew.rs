@@ -9,7 +9,7 @@ use super::remove::not_wanted;
 use super::session::Session;
 use crate::arguments::Renew;
 use crate::error::{CommandError, Outcome};
-use crate::output::{Answer, Text, talk};
+use crate::output::{Answer, Text, talk, warn};
 use crate::prompt;
 
 /// Starts a new journal with everything that this one holds.
@@ -40,8 +40,15 @@ pub(super) fn renew(renew: &Renew, session: &Session) -> Outcome<Box<dyn Answer>
         "journal": new.id().to_string(),
         "renews": old.id().to_string(),
         "entries": renewed.entries,
+        "left": renewed.left,
         "people": people,
     });
+    for id in &renewed.left {
+        let left = format!(
+            "entry {id} has more in it than one change can carry, and stays in the old journal alone: ebb -j {before} show {id}"
+        );
+        warn(&left, &session.terminal);
+    }
     let mut done = Done::new(document)
         .pair("journal", &label)
         .pair("renews", &before)

@@ -81,6 +81,8 @@ impl RenewError {
 pub struct Renewed {
     /// Entries carried over, deleted ones included.
     pub entries: u64,
+    /// Ids of entries that no change can carry, since somebody has filled them up: they stay in the old journal.
+    pub left: Vec<String>,
     /// The other people, and what they might do.
     pub people: Vec<(String, Role)>,
 }
@@ -105,22 +107,51 @@ impl Home {
     ) -> Result<(Journal, Renewed), RenewError> {
         let carried = gather(old, relay)?;
         let mut new = self.init_another(&carried.init).await?;
-        let mut entries = 0;
+        let mut renewed = Renewed {
+            entries: 0,
+            left: Vec::new(),
+            people: carried.people,
+        };
         for (id, items) in &carried.documents {
             for some in items.chunks(ENTRIES_AT_ONCE) {
-                new.carry(*id, some)?;
+                let carried = new.carry_all(*id, some, &mut renewed.left)?;
                 if *id != DocumentId::Profile {
-                    entries += u64::try_from(some.len()).unwrap_or(0);
+                    renewed.entries += carried;
                 }
             }
-            progress.update(entries, None);
+            progress.update(renewed.entries, None);
         }
-        let people = carried.people;
-        Ok((new, Renewed { entries, people }))
+        Ok((new, renewed))
     }
 }
 
 impl Journal {
+    /// Records items of another journal as they stand, in as few changes as can carry them; returns how many it recorded, and
+    /// adds those that none can carry to `left`.
+    fn carry_all(
+        &mut self,
+        id: DocumentId,
+        items: &[(String, Fields)],
+        left: &mut Vec<String>,
+    ) -> Result<u64, RenewError> {
+        match self.carry(id, items) {
+            Ok(()) => Ok(u64::try_from(items.len()).unwrap_or(0)),
+            Err(RenewError::Change(_) | RenewError::Profile(_)) => match items {
+                [] => Ok(0),
+                [(key, _)] => {
+                    left.push(key.clone());
+                    Ok(0)
+                }
+                many => {
+                    let (first, second) = many.split_at(many.len() / 2);
+                    let before = self.carry_all(id, first, left)?;
+                    Ok(before + self.carry_all(id, second, left)?)
+                }
+            },
+            Err(error) => Err(error),
+        }
+    }
+
     /// Records items of another journal as they stand, in one change.
     fn carry(&mut self, id: DocumentId, items: &[(String, Fields)]) -> Result<(), RenewError> {
         let path = self.path();
