@@ -224,8 +224,8 @@ impl Context<'_> {
             && self.log.is_beyond_frontier(&device, &chain, position, head)
     }
 
-    /// Rebuilds all documents from the envelopes, and records again what own changes said that do not stand. With
-    /// `begin`, a new chain is begun in any case, and own changes that are in no envelope move to it.
+    /// Rebuilds all documents from the envelopes, and records again what own changes said that do not stand: on a new
+    /// chain, to which own changes that are in no envelope move too. With `begin`, one is begun in any case.
     pub(crate) fn rebuild(
         &self,
         writer: &mut Writer<'_>,
@@ -238,13 +238,7 @@ impl Context<'_> {
         let before = self.stored(writer)?;
         let mut documents = Documents::afresh(self.path);
         self.merge_envelopes(writer, &own, &mut documents)?;
-        let mut after = documents.finish();
-        let loose = writer.unsealed()?;
-        let lost_loose = match begin {
-            Some(_) => loose.iter().map(|change| change.id).collect(),
-            None => apply_loose(&mut after, &loose),
-        };
-        writer.remove_loose(&lost_loose)?;
+        let sealed = documents.finish();
         let chains: BTreeSet<Actor> = writer
             .chains()?
             .into_iter()
@@ -252,9 +246,21 @@ impl Context<'_> {
             .map(|(id, _)| Actor(id.0))
             .chain([Actor(own.chain.0)])
             .collect();
-        store_all(writer, &before, &after)?;
-        let lost = self.lost(&before, &after, &chains);
+        let loose = writer.unsealed()?;
+        let mut after = sealed.clone();
+        if begin.is_none() {
+            writer.remove_loose(&apply_loose(&mut after, &loose))?;
+        }
+        let mut lost = self.lost(&before, &after, &chains);
         let new_chain = begin.is_some() || !lost.is_empty();
+        if new_chain {
+            // Nothing is ever sealed again on the chain that is left: what was not sealed yet moves to the new one.
+            let all: Vec<_> = loose.iter().map(|change| change.id).collect();
+            writer.remove_loose(&all)?;
+            after = sealed;
+            lost = self.lost(&before, &after, &chains);
+        }
+        store_all(writer, &before, &after)?;
         if new_chain {
             let salt = begin.unwrap_or(ChainSalt(os::random_bytes()));
             writer.start_chain(&salt, Some(&os::place(self.path)))?;

@@ -23,11 +23,12 @@ pub(crate) fn all(world: &mut World) -> Result<(), String> {
     let log = log.ok_or("the home relay has no journal")?;
     for machine in &members {
         same_log(world, *machine, &log)?;
+        all_sent(world, *machine)?;
     }
     let mut writers = members.iter().copied();
     let first = writers.find(|machine| {
         let role = world.machines[*machine].role();
-        role.is_some_and(Role::may_write) && world.machines[*machine].is_done()
+        role.is_some_and(Role::may_write)
     });
     let first = first.ok_or("nobody may write")?;
     for machine in &members {
@@ -59,6 +60,19 @@ fn same_log(world: &World, machine: usize, log: &MemberLog) -> Result<(), String
             "machine {machine} took {forged} forged records for members' own"
         ))
     }
+}
+
+/// Nothing stays behind on a device that may send it.
+fn all_sent(world: &World, machine: usize) -> Result<(), String> {
+    let of = &world.machines[machine];
+    if of.is_done() {
+        return Ok(());
+    }
+    let left = of.disk.now().loose.iter();
+    let marks: Vec<i64> = left.flat_map(|change| change.marks.clone()).collect();
+    Err(format!(
+        "machine {machine} never seals what it recorded: marks {marks:?}"
+    ))
 }
 
 /// Whether a machine may know more than others: it lost the right to write, and keeps in its own view what it wrote.

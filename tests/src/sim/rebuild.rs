@@ -81,10 +81,7 @@ pub(crate) fn rebuild(
     state.copied = false;
     let before = std::mem::take(&mut state.documents);
     merge_envelopes(state, own);
-    let loose = std::mem::take(&mut state.loose);
-    if begin.is_none() {
-        state.loose = apply_loose(state, loose);
-    }
+    let sealed = state.documents.clone();
     let present = ChainId::of(&own.device, &state.salt);
     let mine = state
         .chains
@@ -94,12 +91,20 @@ pub(crate) fn rebuild(
         .map(|(id, _)| Actor(id.0))
         .chain([Actor(present.0)])
         .collect();
-    let lost = lost(&before, state, &chains);
-    if begin.is_some() || !lost.is_empty() {
+    let loose = std::mem::take(&mut state.loose);
+    if begin.is_none() {
+        state.loose = apply_loose(state, loose);
+    }
+    let mut again = lost(&before, state, &chains);
+    if begin.is_some() || !again.is_empty() {
+        // Nothing is ever sealed again on the chain that is left: what was not sealed yet moves to the new one.
+        state.loose.clear();
+        state.documents = sealed;
+        again = lost(&before, state, &chains);
         state.salt = begin.unwrap_or(fresh);
         state.sealed_vector = Vector::default();
     }
-    record_again(state, own, lost);
+    record_again(state, own, again);
 }
 
 fn merge_envelopes(state: &mut State, own: &Own<'_>) {

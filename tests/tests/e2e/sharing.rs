@@ -271,13 +271,15 @@ fn what_was_merged_and_is_excluded_later_goes_and_own_changes_on_it_are_recorded
     sam.json(&["bundle", "export", &file]);
     // The home relay must not have it when the removal is made: the phone stays offline.
     phone.json(&["bundle", "import", &file]);
+    // Not sealed either when the phone hears of the removal, and not on anything that it excludes.
+    let before = phone.log(&["note", "before it"]);
     phone.json(&["edit", &unseen, "--note", "seen on the phone"]);
     let own = phone.log(&["note", "the phone's own"]);
     patient.json(&["remove", "Sam", "--yes"]);
     phone.sync();
     patient.sync();
     assert_eq!(patient.list(), phone.list());
-    assert!(patient.ids().contains(&own));
+    assert!([before, own].iter().all(|id| patient.ids().contains(id)));
     let shown = patient.json(&["show", &unseen]);
     assert_eq!(text(&shown, "note"), "seen on the phone");
     assert_eq!(author_of(&patient, &unseen), "Sam");
