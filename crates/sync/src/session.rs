@@ -9,7 +9,7 @@ use protocol::api::{
     Append, Appended, LogAppend, LogPage, Problem, ProblemKind, SyncAnswer, SyncRequest,
 };
 use protocol::cbor::Bytes;
-use protocol::envelope::VerifiedEnvelope;
+use protocol::envelope::{Header, VerifiedEnvelope};
 use protocol::id::{ChainSalt, Seq};
 use protocol::limits;
 use protocol::role::Role;
@@ -203,6 +203,15 @@ impl<R: CryptoRng> Session<R> {
         (head.seq == seq && head.hash != hash).then(|| Seq(seq.0.saturating_sub(1)))
     }
 
+    /// Returns the last place that may be shared, if the own envelope after the relay's head of the own chain does not
+    /// follow it: both copies of this device sealed, and this one more.
+    fn diverged_before(&self, next: &Header) -> Option<Seq> {
+        let chain = self.replica.own_chain();
+        let head = self.relay.0.get(&chain)?;
+        let follows = next.chain() != chain || next.prev == Some(head.hash);
+        (!follows).then(|| Seq(head.seq.0.saturating_sub(1)))
+    }
+
     /// Gives way to another copy of this device, as far as the relay never acknowledged what this replica sealed.
     fn yield_chain(&mut self, shared: Seq) -> Result<(), Fault> {
         let acknowledged = self.replica.acknowledged.seq(&self.replica.own_chain());
@@ -321,8 +330,9 @@ impl<R: CryptoRng> Session<R> {
     }
 
     fn loaded(&mut self, envelopes: Vec<VerifiedEnvelope>) -> Result<(), Fault> {
-        if envelopes.is_empty() {
-            return Err(Fault::Unexpected);
+        let first = envelopes.first().ok_or(Fault::Unexpected)?;
+        if let Some(after) = self.diverged_before(first.header()) {
+            return self.yield_chain(after);
         }
         let own = self.replica.own_chain();
         self.in_flight = envelopes

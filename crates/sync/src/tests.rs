@@ -229,6 +229,30 @@ fn a_copy_that_sealed_before_it_heard_of_the_other_gives_way_and_loses_nothing()
 }
 
 #[test]
+fn a_copy_that_sealed_more_than_the_other_gives_way_and_loses_nothing() {
+    let mut world = World::new();
+    let mut original = world.device(0);
+    original.record("one");
+    original.sync(&mut world.relay).unwrap();
+    let mut copy = original.copy(&world);
+    for text in ["mine", "more"] {
+        copy.record(text);
+        world.relay.lose_next_append = true;
+        copy.sync(&mut world.relay).unwrap_err();
+    }
+    original.record("two");
+    original.sync(&mut world.relay).unwrap();
+    copy.sync(&mut world.relay).unwrap();
+    original.sync(&mut world.relay).unwrap();
+    for device in [&copy, &original] {
+        let mut batches = device.batches();
+        batches.sort_unstable();
+        batches.dedup();
+        assert_eq!(batches, ["mine", "more", "one", "two"]);
+    }
+}
+
+#[test]
 fn a_copy_that_went_on_elsewhere_is_noticed_and_begins_a_new_chain() {
     let mut world = World::new();
     let mut original = world.device(0);
