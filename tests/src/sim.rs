@@ -3,7 +3,7 @@
 //! Runs the real `sync`, `seal`, `protocol` and `journal` code over disks in memory. A seed determines a history to the
 //! last byte. What each part owns: `world` what happens, `machine` and `driver` one installation, `merge` and `rebuild` what
 //! the client does with envelopes, `members` the member log, `relay` and `network` the other side, `hostile` what cheats
-//! try, `ledger` and `check` what must hold.
+//! try, `ledger`, `loss` and `check` what must hold.
 //!
 //! Left out, because nothing mends it yet: two valid member logs (an owner would have to renew the journal), so nobody
 //! changes members while the home relay has less of the log than somebody verified; two envelopes of *another's* chain at one place
@@ -15,6 +15,7 @@ mod disk;
 mod driver;
 mod hostile;
 mod ledger;
+mod loss;
 mod machine;
 mod members;
 mod merge;
@@ -23,6 +24,8 @@ mod random;
 mod rebuild;
 mod relay;
 mod world;
+
+use std::panic::catch_unwind;
 
 use world::World;
 
@@ -42,5 +45,11 @@ pub struct Options {
 /// # Errors
 /// What broke, in words.
 pub fn run(seed: u64, options: &Options) -> Result<(), String> {
-    World::new(seed, options).run(options.steps)
+    // That nothing panics, whatever bytes come in, is an invariant like the others.
+    let history = || World::new(seed, options).run(options.steps);
+    catch_unwind(history).unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<String>().map(String::as_str);
+        let what = what.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("it panicked: {}", what.unwrap_or("of something")))
+    })
 }

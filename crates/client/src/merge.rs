@@ -245,7 +245,7 @@ struct OpenDocument {
 /// Reads the batch of an envelope, and checks that its device might write what is in it.
 pub(crate) fn decode(chain: ChainId, role: Role, content: &Content) -> Result<Batch, Obstacle> {
     let batch = batch::decode(&content.batch.0, &Authors::One(Actor(chain.0)))?;
-    if role != Role::Owner && batch.documents.contains_key(&DocumentId::Profile) {
+    if !batch.may_come_from(role == Role::Owner) {
         return Err(Obstacle::Profile);
     }
     Ok(batch)

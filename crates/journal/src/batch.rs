@@ -92,6 +92,13 @@ impl Batch {
     pub fn counts(&self) -> Counts {
         self.counts
     }
+
+    /// Returns whether a writer may have made it: the profile is the owners' alone.
+    pub fn may_come_from(&self, owner: bool) -> bool {
+        owner
+            || !self.documents.contains_key(&DocumentId::Profile)
+            || cfg!(ebb_mutant = "profile-by-anyone")
+    }
 }
 
 /// How much a batch holds.

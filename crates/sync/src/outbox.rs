@@ -96,6 +96,7 @@ pub(crate) fn lacking(replica: &Replica, relay: &Vector) -> Option<(ChainId, Seq
         (has < until).then_some((*chain, has, until))
     };
     let others = replica.chains.iter().filter(|(chain, _)| **chain != own);
+    let others = others.filter(|_| !cfg!(ebb_mutant = "restore-own-only"));
     others.filter_map(behind).next().or_else(|| {
         replica
             .chains
@@ -118,6 +119,9 @@ pub(crate) fn counted(replica: &Replica, chain: &ChainId, known: &Known) -> Seq 
 
 /// Returns how many envelopes the relay once acknowledged and now lacks.
 pub(crate) fn lost(acknowledged: &Vector, relay: &Vector) -> u64 {
+    if cfg!(ebb_mutant = "ignore-loss") {
+        return 0;
+    }
     acknowledged
         .0
         .iter()

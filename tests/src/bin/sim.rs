@@ -3,6 +3,7 @@
 //! A broken invariant is printed with the command that replays it. Stdout ends with one line that sums up; the exit code
 //! is 1 if anything broke.
 
+use std::io::{ErrorKind, Write};
 use std::ops::Range;
 use std::process::ExitCode;
 
@@ -17,25 +18,37 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    match simulate(seeds, &options, &mut std::io::stdout().lock()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        // Whoever reads has heard enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("stdout: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a history for each seed, and tells what broke; returns in how many something did.
+fn simulate(seeds: Range<u64>, options: &Options, out: &mut impl Write) -> std::io::Result<u64> {
     let (steps, devices) = (options.steps, options.devices);
     let mut broken = 0;
     for seed in seeds.clone() {
-        if let Err(what) = run(seed, &options) {
+        if let Err(what) = run(seed, options) {
             broken += 1;
-            println!("seed {seed}, {what}");
-            println!("replay: cargo xtask sim --seed {seed} --steps {steps} --devices {devices}");
+            writeln!(out, "seed {seed}, {what}")?;
+            let replay = format!("--seed {seed} --steps {steps} --devices {devices}");
+            writeln!(out, "replay: cargo xtask sim {replay}")?;
         }
     }
     let which = match seeds.end - seeds.start {
         1 => format!("1 history, seed {}", seeds.start),
         count => format!("{count} histories, seeds {}..{}", seeds.start, seeds.end),
     };
-    println!("sim: {which}, {steps} steps, {devices} devices, {broken} broken invariants");
-    if broken == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    let options = format!("{steps} steps, {devices} devices");
+    writeln!(out, "sim: {which}, {options}, {broken} broken invariants")?;
+    Ok(broken)
 }
 
 fn read(arguments: &[String]) -> Option<(Range<u64>, Options)> {

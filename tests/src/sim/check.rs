@@ -6,6 +6,7 @@ use std::sync::Arc;
 use journal::DocumentId;
 use journal::change::ChangeHash;
 use journal::document::{Document, Item};
+use protocol::envelope::VerifiedEnvelope;
 use protocol::id::KeyId;
 use protocol::log::MemberLog;
 use protocol::record::SignedRecord;
@@ -236,10 +237,10 @@ fn removed_read_nothing(world: &World, log: &MemberLog) -> Result<(), String> {
         }
         let after = world.ledger.carriers.iter().zip(&world.ledger.envelopes);
         for (carrier, envelope) in after.filter(|(carrier, _)| carrier.head >= since) {
-            let header = envelope.header();
-            let verified = protocol::envelope::VerifiedEnvelope::trusted(envelope.clone());
-            let key = ring.get(header.epoch);
-            if key.is_some_and(|key| seal::open(&verified, key).is_ok()) {
+            let Some(key) = ring.get(envelope.header().epoch) else {
+                continue;
+            };
+            if seal::open(&VerifiedEnvelope::trusted(envelope.clone()), key).is_ok() {
                 return Err(format!(
                     "machine {} was removed by record {since}, and reads place {} of {}",
                     machine.number, carrier.seq, carrier.chain

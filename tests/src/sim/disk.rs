@@ -20,7 +20,12 @@ pub(crate) struct Kept {
     pub(crate) envelope: Arc<Envelope>,
     /// Why it is not merged.
     pub(crate) held: Option<String>,
+    /// The documents that merging it last failed on, as they were: it would fail again until one of them moves.
+    pub(crate) failed_on: Option<Heads>,
 }
+
+/// Documents and their heads.
+pub(crate) type Heads = Vec<(DocumentId, Vec<ChangeHash>)>;
 
 /// The envelopes of one chain, from place 1 on.
 #[derive(Clone, Debug)]
@@ -87,6 +92,13 @@ impl State {
         document.map_or_else(|| Document::empty(id), |document| (**document).clone())
     }
 
+    /// Returns documents with their present heads.
+    pub(crate) fn heads(&self, of: impl IntoIterator<Item = DocumentId>) -> Heads {
+        let heads = |id| self.documents.get(&id).map(|of| of.heads());
+        let ids = of.into_iter();
+        ids.map(|id| (id, heads(id).unwrap_or_default())).collect()
+    }
+
     /// Puts an envelope at the end of its chain. False if its place is not the next one.
     pub(crate) fn keep(&mut self, envelope: &Envelope, head: u32, held: Option<String>) -> bool {
         let header = envelope.header();
@@ -110,6 +122,7 @@ impl State {
         chain.kept.push(Kept {
             envelope: Arc::new(envelope.clone()),
             held,
+            failed_on: None,
         });
         self.waiting.remove(&envelope.hash());
         true

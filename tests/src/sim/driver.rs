@@ -16,6 +16,7 @@ use sync::{Action, Event, Fault, Known, Own, Request, Session, Unsealed, Warning
 
 use super::disk::Loose;
 use super::ledger::Ledger;
+use super::loss::Loss;
 use super::machine::Machine;
 use super::merge;
 use super::network::{Answer, Asker, Expect, Network};
@@ -34,6 +35,8 @@ pub(crate) struct Running {
     marks: Vec<Vec<Arc<Loose>>>,
     /// What the session must still notice.
     expect: Option<Expect>,
+    /// What the relay lost, as of its last answer.
+    loss: Option<Loss>,
 }
 
 /// What a machine acts on.
@@ -87,6 +90,7 @@ impl Machine {
             sessions,
             marks: Vec::new(),
             expect: None,
+            loss: None,
         });
     }
 
@@ -170,6 +174,8 @@ impl Machine {
             }
             Action::Send(request) => {
                 missed(running, around.ledger);
+                let loss = running.loss.as_ref();
+                around.ledger.broken.extend(loss.and_then(Loss::missed));
                 return self.send(running, request, around);
             }
             Action::Acknowledged { heads, .. } => {
@@ -177,8 +183,15 @@ impl Machine {
                 self.disk.commit();
             }
             Action::Warn(warning) => notice(running, &warning),
-            Action::Finish(Ok(_)) => {
+            Action::Finish(Ok(outcome)) => {
                 missed(running, around.ledger);
+                if let Some(loss) = &running.loss {
+                    let relay = &around.network.relays[running.relay];
+                    let broken = loss.missed();
+                    let alone = around.crashes == 0;
+                    let broken = broken.or_else(|| loss.unmended(relay, outcome, alone));
+                    around.ledger.broken.extend(broken);
+                }
                 return Next::End(Ok(()));
             }
             Action::Finish(Err(fault)) => {
@@ -211,8 +224,15 @@ impl Machine {
             .network
             .send(asker, running.relay, request, around.random);
         match answer {
-            Answer::Event(event, expect) => {
-                running.expect = expect;
+            Answer::Event(event, due) => {
+                running.expect = due.expect;
+                if matches!(event, Event::Synced(_)) {
+                    let relay = &around.network.relays[running.relay];
+                    let loss = due
+                        .is_now
+                        .then(|| Loss::of(self.disk.now(), running.relay, relay));
+                    running.loss = loss.flatten();
+                }
                 running.session.handle(event);
                 Next::Pause
             }
@@ -376,6 +396,9 @@ impl Machine {
 
 /// Takes a warning for the notice that was due.
 fn notice(running: &mut Running, warning: &Warning) {
+    if let Some(loss) = &mut running.loss {
+        loss.hear(warning);
+    }
     let noticed = match running.expect {
         Some(Expect::Altered) => matches!(warning, Warning::Refused { .. } | Warning::Garbage),
         Some(Expect::ForgedRecord) => matches!(warning, Warning::InvalidLog { .. }),

@@ -76,7 +76,7 @@ pub(crate) fn start(random: &mut Random) -> (Machine, Vec<Relay>) {
     );
     let relay = || Relay {
         shelf: Shelf::new(records.clone(), blobs.clone()).ok(),
-        earlier: Vec::new(),
+        ..Relay::default()
     };
     let relays = vec![relay(), relay()];
     (Machine::new(0, seed, person, state), relays)

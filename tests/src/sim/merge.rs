@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use journal::Actor;
 use journal::batch::{self, Authors};
-use journal::{Actor, DocumentId};
 use protocol::envelope::VerifiedEnvelope;
 use protocol::id::ChainId;
 use protocol::log::MemberLog;
@@ -12,7 +12,21 @@ use protocol::vector::Position;
 use seal::{Content, Keyring};
 use sync::Incoming;
 
-use super::disk::State;
+use super::disk::{Heads, Kept, State};
+
+/// Why an envelope cannot be merged.
+pub(crate) struct Obstacle {
+    pub(crate) reason: String,
+    /// The documents that it is for; none if they do not matter.
+    documents: Heads,
+}
+
+impl Obstacle {
+    fn new(reason: impl ToString, documents: Heads) -> Self {
+        let reason = reason.to_string();
+        Self { reason, documents }
+    }
+}
 
 /// Merges or holds envelopes, then tries again what is held.
 pub(crate) fn merge(state: &mut State, incoming: &[Incoming], ring: &Keyring) {
@@ -20,9 +34,10 @@ pub(crate) fn merge(state: &mut State, incoming: &[Incoming], ring: &Keyring) {
         let chain = one.envelope.header().chain();
         let merged = match &one.content {
             Ok(content) => merge_content(state, chain, one.role, content),
-            Err(reason) => Err(reason.clone()),
+            Err(reason) => Err(Obstacle::new(reason, Vec::new())),
         };
-        state.keep(one.envelope.envelope(), one.head, merged.err());
+        let held = merged.err().map(|obstacle| obstacle.reason);
+        state.keep(one.envelope.envelope(), one.head, held);
     }
     retry_held(state, ring);
 }
@@ -35,7 +50,7 @@ fn retry_held(state: &mut State, ring: &Keyring) {
             .iter()
             .flat_map(|(chain, of)| {
                 let kept = of.kept.iter().enumerate();
-                let held = kept.filter(|(_, kept)| kept.held.is_some());
+                let held = kept.filter(|(_, kept)| kept.held.is_some() && may_merge(state, kept));
                 held.map(|(at, kept)| (*chain, at, Arc::clone(&kept.envelope)))
             })
             .collect();
@@ -48,9 +63,15 @@ fn retry_held(state: &mut State, ring: &Keyring) {
             let Some(Ok(content)) = key.map(|key| seal::open(&envelope, key)) else {
                 continue;
             };
-            if merge_content(state, chain, role, &content).is_ok() {
-                set_held(state, &chain, at, None);
-                progress = true;
+            match merge_content(state, chain, role, &content) {
+                Ok(()) => {
+                    set_held(state, &chain, at, None);
+                    progress = true;
+                }
+                Err(obstacle) => {
+                    let kept = kept_mut(state, &chain, at);
+                    kept.expect("it is kept").failed_on = Some(obstacle.documents);
+                }
             }
         }
         if !progress {
@@ -59,13 +80,25 @@ fn retry_held(state: &mut State, ring: &Keyring) {
     }
 }
 
+/// Whether anything moved since it could not be merged.
+fn may_merge(state: &State, kept: &Kept) -> bool {
+    let failed_on = kept.failed_on.as_ref();
+    failed_on.is_none_or(|before| state.heads(before.iter().map(|(id, _)| *id)) != *before)
+}
+
+fn kept_mut<'a>(state: &'a mut State, chain: &ChainId, at: usize) -> Option<&'a mut Kept> {
+    let of = state.chains.get_mut(chain)?;
+    Arc::make_mut(of).kept.get_mut(at)
+}
+
 /// Notes whether a kept envelope is merged, and why not.
 pub(crate) fn set_held(state: &mut State, chain: &ChainId, at: usize, held: Option<String>) {
-    if let Some(of) = state.chains.get_mut(chain)
-        && of.kept.get(at).is_some_and(|kept| kept.held != held)
-        && let Some(kept) = Arc::make_mut(of).kept.get_mut(at)
+    let kept = state.chains.get(chain).and_then(|of| of.kept.get(at));
+    if kept.is_some_and(|kept| kept.held != held)
+        && let Some(kept) = kept_mut(state, chain, at)
     {
         kept.held = held;
+        kept.failed_on = None;
     }
 }
 
@@ -88,17 +121,20 @@ pub(crate) fn merge_content(
     chain: ChainId,
     role: Role,
     content: &Content,
-) -> Result<(), String> {
+) -> Result<(), Obstacle> {
     let batch = batch::decode(&content.batch.0, &Authors::One(Actor(chain.0)))
-        .map_err(|error| error.to_string())?;
-    let profile = batch.documents.contains_key(&DocumentId::Profile);
-    if profile && role != Role::Owner && !cfg!(ebb_mutant = "profile-by-anyone") {
-        return Err("it changes the profile, which only owners may do".to_owned());
+        .map_err(|error| Obstacle::new(error, Vec::new()))?;
+    if !batch.may_come_from(role == Role::Owner) {
+        let reason = "it changes the profile, which only owners may do";
+        return Err(Obstacle::new(reason, Vec::new()));
     }
+    let obstacle =
+        |state: &State, error| Obstacle::new(error, state.heads(batch.documents.keys().copied()));
     let mut merged = Vec::new();
     for (id, part) in &batch.documents {
         let mut document = state.document(*id);
-        document.merge(part).map_err(|error| error.to_string())?;
+        let done = document.merge(part);
+        done.map_err(|error| obstacle(state, error))?;
         merged.push((*id, Arc::new(document)));
     }
     state.documents.extend(merged);

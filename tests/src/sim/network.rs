@@ -26,6 +26,14 @@ pub(crate) enum Expect {
     ForgedRecord,
 }
 
+/// What a session must notice in an answer.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Due {
+    pub(crate) expect: Option<Expect>,
+    /// It says how the relay stands now, and nothing more is to come.
+    pub(crate) is_now: bool,
+}
+
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker {
@@ -35,7 +43,7 @@ pub(crate) struct Asker {
 
 /// What came back.
 pub(crate) enum Answer {
-    Event(Event, Option<Expect>),
+    Event(Event, Due),
     Problem(Problem),
     /// Nothing: the request or the answer was lost.
     Lost,
@@ -100,13 +108,17 @@ impl Network {
         request: Request,
         page: usize,
         random: &mut Random,
-    ) -> Result<(Event, Option<Expect>), Problem> {
+    ) -> Result<(Event, Due), Problem> {
         let relay = &mut self.relays[to];
         Ok(match request {
             Request::Sync(sync) => {
                 let answer = relay.sync(&from.key, &sync, page)?;
+                let mut due = Due {
+                    expect: None,
+                    is_now: !answer.more,
+                };
                 if !self.faulty {
-                    return Ok((Event::Synced(answer), None));
+                    return Ok((Event::Synced(answer), due));
                 }
                 let old = self.old.entry((from.machine, to)).or_default();
                 old.push(answer.clone());
@@ -116,17 +128,21 @@ impl Network {
                 if random.chance(25)
                     && let Some(before) = random.pick(old)
                 {
-                    return Ok((Event::Synced(before.clone()), None));
+                    return Ok((Event::Synced(before.clone()), Due::default()));
                 }
                 let end = (sync.log_length, sync.head);
                 let (answer, expect) = self.spoil(answer, end, random);
-                (Event::Synced(answer), expect)
+                due.expect = expect;
+                (Event::Synced(answer), due)
             }
             Request::AppendLog(append) => {
                 let page = relay.append_log(&from.key, &append, false)?;
-                (Event::LogAppended(page), None)
+                (Event::LogAppended(page), Due::default())
             }
-            Request::Append(append) => (Event::Appended(relay.append(&from.key, &append)?), None),
+            Request::Append(append) => {
+                let appended = relay.append(&from.key, &append)?;
+                (Event::Appended(appended), Due::default())
+            }
         })
     }
 

@@ -43,13 +43,16 @@ pub(crate) fn is_due(state: &State, own: &KeyId) -> bool {
 }
 
 fn is_excluding(state: &State, own: &KeyId) -> bool {
-    state.chains.values().any(|chain| {
+    state.chains.iter().any(|(id, chain)| {
         let device = state.log.devices().get(&chain.device);
-        device.is_some_and(|device| !device.losses().is_empty())
-            && chain
-                .kept
-                .iter()
-                .any(|kept| kept.held.is_none() && is_excluded(state, own, &kept.envelope))
+        let losses = device.into_iter().flat_map(|device| device.losses());
+        // Up to the first frontier, nothing is excluded.
+        let Some(first) = losses.map(|loss| loss.frontier.seq(id).0).min() else {
+            return false;
+        };
+        let before = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
+        let mut after = chain.kept.iter().skip(before);
+        after.any(|kept| kept.held.is_none() && is_excluded(state, own, &kept.envelope))
     })
 }
 
@@ -128,8 +131,8 @@ fn merge_envelopes(state: &mut State, own: &Own<'_>) {
         for one in left {
             match merge_content(state, one.chain, one.role, &one.content) {
                 Ok(()) => set_held(state, &one.chain, one.at, None),
-                Err(reason) => {
-                    set_held(state, &one.chain, one.at, Some(reason));
+                Err(obstacle) => {
+                    set_held(state, &one.chain, one.at, Some(obstacle.reason));
                     still.push(one);
                 }
             }

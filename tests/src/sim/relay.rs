@@ -37,6 +37,8 @@ pub(crate) struct Relay {
     pub(crate) shelf: Option<Shelf>,
     /// Earlier states, to go back to.
     pub(crate) earlier: Vec<Shelf>,
+    /// How often it lost what it had.
+    pub(crate) losses: usize,
 }
 
 pub(crate) fn problem(kind: ProblemKind) -> Problem {
@@ -84,6 +86,12 @@ impl Shelf {
             Some((*chain, position))
         };
         Vector(self.chains.iter().filter_map(head).collect())
+    }
+
+    /// Returns how many places of a chain the relay has.
+    pub(crate) fn length_of(&self, chain: &ChainId) -> u64 {
+        let length = self.chains.get(chain).map_or(0, |placed| placed.len());
+        u64::try_from(length).unwrap_or(u64::MAX)
     }
 
     /// Whether the relay has an envelope.
@@ -198,8 +206,7 @@ impl Shelf {
     pub(crate) fn plant(&mut self, envelope: &Envelope) -> bool {
         let header = envelope.header();
         let chain = header.chain();
-        let known = self.chains.get(&chain).map_or(0, |placed| placed.len());
-        let next = u64::try_from(known).unwrap_or(u64::MAX) + 1 == header.seq.0;
+        let next = self.length_of(&chain) + 1 == header.seq.0;
         if next {
             let tip = ChainTip {
                 seq: header.seq,
@@ -301,6 +308,12 @@ impl Relay {
         proposed: bool,
     ) -> Result<LogPage, Problem> {
         self.open(who)?.append_log(append, proposed)
+    }
+
+    /// Loses what it has; only this is left.
+    pub(crate) fn lose_all_but(&mut self, left: Option<Shelf>) {
+        self.shelf = left;
+        self.losses += 1;
     }
 
     /// Remembers the present state, to go back to it one day.

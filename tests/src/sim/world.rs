@@ -4,6 +4,7 @@
 //! nothing moves, and the invariants are checked.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 
 use journal::DocumentId;
@@ -127,7 +128,8 @@ impl World {
     pub(crate) fn note(&mut self, event: impl FnOnce() -> String) {
         let event = event();
         if self.verbose {
-            eprintln!("{event}");
+            // Whoever reads may have closed it.
+            let _ = writeln!(std::io::stderr(), "{event}");
         }
         self.trail.push(event);
         if self.trail.len() > 64 {
@@ -363,7 +365,7 @@ impl World {
             }
             (Era::Losses, 0) => {
                 let at = self.random.below(2);
-                self.network.relays[at].shelf = None;
+                self.network.relays[at].lose_all_but(None);
                 self.excuse_lost();
                 self.note(|| format!("relay {at} loses everything"));
             }
@@ -373,7 +375,7 @@ impl World {
                 let Some(earlier) = self.random.pick(&relay.earlier).cloned() else {
                     return;
                 };
-                relay.shelf = Some(earlier);
+                relay.lose_all_but(Some(earlier));
                 self.excuse_lost();
                 self.note(|| format!("relay {at} goes back to an earlier state"));
             }
