@@ -12,7 +12,7 @@ use protocol::id::{BlobHash, ChainId, Seq};
 use protocol::record::SignedRecord;
 use protocol::role::Role;
 use protocol::vector::Vector;
-use sync::{Action, Event, Fault, Known, Own, Request, Session, Unsealed, Warning};
+use sync::{Action, Event, Fault, Known, Outcome, Own, Request, Session, Unsealed, Warning};
 
 use super::disk::Loose;
 use super::ledger::Ledger;
@@ -174,8 +174,6 @@ impl Machine {
             }
             Action::Send(request) => {
                 missed(running, around.ledger);
-                let loss = running.loss.as_ref();
-                around.ledger.broken.extend(loss.and_then(Loss::missed));
                 return self.send(running, request, around);
             }
             Action::Acknowledged { heads, .. } => {
@@ -184,14 +182,7 @@ impl Machine {
             }
             Action::Warn(warning) => notice(running, &warning),
             Action::Finish(Ok(outcome)) => {
-                missed(running, around.ledger);
-                if let Some(loss) = &running.loss {
-                    let relay = &around.network.relays[running.relay];
-                    let broken = loss.missed();
-                    let alone = around.crashes == 0;
-                    let broken = broken.or_else(|| loss.unmended(relay, outcome, alone));
-                    around.ledger.broken.extend(broken);
-                }
+                finished(running, outcome, around);
                 return Next::End(Ok(()));
             }
             Action::Finish(Err(fault)) => {
@@ -409,6 +400,17 @@ fn notice(running: &mut Running, warning: &Warning) {
     }
 }
 
+/// Reports what a session that ended well should have noticed, or given back to the relay, and did not.
+fn finished(running: &mut Running, outcome: Outcome, around: &mut Around<'_>) {
+    missed(running, around.ledger);
+    let relay = &around.network.relays[running.relay];
+    // Only a sync that runs through at once has the world for itself, and no crash.
+    let alone = around.crashes == 0;
+    let loss = running.loss.as_ref();
+    let unmended = loss.and_then(|loss| loss.unmended(relay, outcome, alone));
+    around.ledger.broken.extend(unmended);
+}
+
 /// Reports what a session should have noticed and did not.
 fn missed(running: &mut Running, ledger: &mut Ledger) {
     if let Some(expect) = running.expect.take() {
@@ -416,4 +418,6 @@ fn missed(running: &mut Running, ledger: &mut Ledger) {
             .broken
             .push(format!("a session did not notice: {expect:?}"));
     }
+    let loss = running.loss.as_ref();
+    ledger.broken.extend(loss.and_then(Loss::missed));
 }
