@@ -3,6 +3,7 @@
 //! One session per listed relay. A lock file lets one sync at a time run on a replica; everything else may go on beside it.
 
 mod driver;
+mod heal;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,6 +32,7 @@ use crate::snapshot;
 
 use driver::{Driver, End, Peer};
 pub(crate) use driver::{RECEIVED, SEALED_VECTOR, store_records};
+pub(crate) use heal::whole_log;
 
 /// How long a sync waits for another one on the same replica, in tenths of a second.
 const LOCK_TRIES: u32 = 200;
@@ -333,11 +335,13 @@ impl Journal {
         let mut relay = RelayClient::new(origin)?;
         let mut suspicious = false;
         let mut result = Ok(());
+        let mut healed = self.ask_for_key(&mut relay).await?;
         // A snapshot may name a record that is not known here yet: then it is tried again once the log has come.
         let mut adopted = self.has_nothing()? && self.adopt_from_relay(&mut relay, report).await?;
         for _ in 0..SESSIONS {
             self.settle(report)?;
             let mut driver = Driver::start(self, origin, Purpose::Exchange)?;
+            driver.merged = std::mem::take(&mut healed);
             let end = driver.run(Peer::Relay(&mut relay), progress).await;
             driver.tell(report)?;
             suspicious |= driver.suspicious;
@@ -387,9 +391,12 @@ impl Journal {
         let _lock = self.lock().await?;
         let mut report = SyncReport::default();
         let (mut suspicious, mut adopted) = (false, false);
+        let blobs = bundle.as_ref().map(|bundle| bundle.blobs.as_slice());
+        let mut healed = self.find_key(blobs.unwrap_or_default())?;
         for _ in 0..SESSIONS {
             self.settle(&mut report)?;
             let mut driver = Driver::start(self, BUNDLE, purpose)?;
+            driver.merged = std::mem::take(&mut healed);
             let peer = bundle.as_mut().map_or(Peer::Nobody, Peer::Bundle);
             let end = driver.run(peer, progress).await;
             driver.tell(&mut report)?;

@@ -14,7 +14,7 @@ use seal::Content;
 pub enum Request {
     /// Answered by [`Event::Synced`].
     Sync(SyncRequest),
-    /// Answered by [`Event::LogAppended`].
+    /// Answered by [`Event::LogAppended`]. The records stand already: a relay that refuses them is given the whole log.
     AppendLog(LogAppend),
     /// Answered by [`Event::Appended`].
     Append(Append),
@@ -168,6 +168,14 @@ pub enum Warning {
         device: KeyId,
         /// Why.
         reason: String,
+    },
+    /// The key of the current epoch never came.
+    #[error(
+        "this device has no key of epoch {epoch}, which no relay gave it yet: what was written under it waits, nothing can be sent, and the key is asked for again at the next sync"
+    )]
+    NoKey {
+        /// The epoch.
+        epoch: u32,
     },
     /// A device went on writing after it had lost the right to.
     #[error(

@@ -168,7 +168,11 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
             role,
         } => {
             let content = open(replica, &envelope, role);
-            if let Err(reason) = &content {
+            let epoch = envelope.envelope().header().epoch;
+            let explained = replica.keys.get(epoch).is_none() && replica.lacks_key().is_some();
+            if let Err(reason) = &content
+                && !explained
+            {
                 let reason = reason.clone();
                 taken
                     .actions

@@ -180,6 +180,10 @@ impl<R: CryptoRng> Session<R> {
             self.ask();
             return Ok(());
         }
+        if let Some(epoch) = self.replica.lacks_key() {
+            self.actions
+                .push_back(Action::Warn(Warning::NoKey { epoch }));
+        }
         if self.purpose == Purpose::Import {
             self.finish(Ok(Outcome::default()));
             return Ok(());
@@ -272,6 +276,11 @@ impl<R: CryptoRng> Session<R> {
             let count = u64::try_from(batches.len()).unwrap_or(u64::MAX);
             self.actions
                 .push_back(Action::Warn(Warning::ReadOnly { count }));
+            self.upload();
+            return Ok(());
+        }
+        if self.purpose == Purpose::Exchange && self.replica.lacks_key().is_some() {
+            // Said already; the changes wait for the key, and everything else goes on.
             self.upload();
             return Ok(());
         }

@@ -248,6 +248,27 @@ fn a_copy_that_went_on_elsewhere_is_noticed_and_begins_a_new_chain() {
 }
 
 #[test]
+fn without_the_key_of_the_epoch_a_device_seals_nothing_and_everything_else_goes_on() {
+    let mut world = World::new();
+    let (mut first, mut second) = (world.device(0), world.device(1));
+    first.record("one");
+    first.sync(&mut world.relay).unwrap();
+    let kept = world.relay.envelopes();
+    second.keyless = true;
+    second.record("two");
+    second.sync(&mut world.relay).unwrap();
+    assert_eq!(second.warnings, [Warning::NoKey { epoch: 0 }], "said once");
+    assert_eq!(second.held, ["the key of epoch 0 is missing"]);
+    assert!(second.batches().is_empty() && second.own_envelopes().is_empty());
+    world.relay.forget_envelopes();
+    second.sync(&mut world.relay).unwrap();
+    assert_eq!(world.relay.envelopes(), kept, "it gives back what it holds");
+    second.keyless = false;
+    second.sync(&mut world.relay).unwrap();
+    assert_eq!(second.own_envelopes().len(), 1, "what waited is sent");
+}
+
+#[test]
 fn a_reader_seals_nothing() {
     let mut world = World::new();
     let mut reader = world.device(2);

@@ -145,9 +145,11 @@ impl World {
             merged: Vec::new(),
             unsealed: Vec::new(),
             waiting: Vec::new(),
+            held: Vec::new(),
             warnings: Vec::new(),
             acknowledged: Vector::default(),
             sealed_vector: Vector::default(),
+            keyless: false,
         }
     }
 }
@@ -335,9 +337,12 @@ pub(super) struct Device {
     merged: Vec<String>,
     unsealed: Vec<String>,
     pub(super) waiting: Vec<Vec<u8>>,
+    pub(super) held: Vec<String>,
     pub(super) warnings: Vec<Warning>,
     acknowledged: Vector,
     sealed_vector: Vector,
+    /// Whether no relay has given it a key.
+    pub(super) keyless: bool,
 }
 
 impl Device {
@@ -387,7 +392,10 @@ impl Device {
         Replica {
             log: log_of(&self.log),
             device: self.keys(),
-            keys: seal::Keyring::from_key(&log_of(&self.log), epoch_key()),
+            keys: match self.keyless {
+                true => seal::Keyring::default(),
+                false => seal::Keyring::from_key(&log_of(&self.log), epoch_key()),
+            },
             chains: self
                 .chains
                 .iter()
@@ -489,9 +497,12 @@ impl Device {
                 Action::Merge(incoming) => {
                     for one in incoming {
                         self.keep(&one.envelope, one.head);
-                        let content = one.content.unwrap();
-                        self.merged
-                            .push(String::from_utf8(content.batch.0).unwrap());
+                        match one.content {
+                            Ok(content) => self
+                                .merged
+                                .push(String::from_utf8(content.batch.0).unwrap()),
+                            Err(reason) => self.held.push(reason),
+                        }
                     }
                 }
                 Action::Wait { envelope, .. } => self.waiting.push(envelope),
