@@ -102,13 +102,27 @@ fn records_that_a_relay_lost_it_gets_back_before_envelopes() {
 }
 
 #[test]
-fn a_forked_log_ends_the_session_and_changes_nothing() {
+fn of_a_forked_log_the_branch_verified_first_stays_and_what_it_can_judge_is_merged() {
     let mut world = World::new();
-    let mut device = world.device(0);
-    device.record("one");
+    let (mut first, mut device) = (world.device(0), world.device(1));
+    first.record("one");
+    first.sync(&mut world.relay).unwrap();
+    device.record("two");
+    let length = device.log_length();
     world.relay.fork_log(&world.owner);
-    let fault = device.sync(&mut world.relay).unwrap_err();
-    assert!(matches!(fault, Fault::Fork { at: 4 }), "{fault}");
+    let other = first.seal_at(world.relay.head(), "three");
+    world.relay.plant(other);
+    for times in 1..=2 {
+        device.sync(&mut world.relay).unwrap();
+        assert_eq!(
+            device.warnings,
+            vec![Warning::Forked { at: 4 }; times],
+            "each time"
+        );
+    }
+    assert_eq!(device.batches(), ["one"], "it names a record of both logs");
+    assert_eq!(device.waiting.len(), 1, "the other names the other log");
+    assert_eq!(device.log_length(), length);
     assert!(
         device.own_envelopes().is_empty(),
         "nothing is sealed for a forked log"

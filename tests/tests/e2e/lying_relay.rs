@@ -215,3 +215,44 @@ fn a_key_that_a_relay_keeps_back_comes_in_a_bundle() {
     assert_eq!(phone.ids(), [entry], "what was held for the key is merged");
     phone.sync();
 }
+
+#[test]
+fn after_a_fork_the_branch_verified_first_stays_and_entries_from_before_it_merge() {
+    let (mut relay, mut second) = (Relay::start(), Relay::start());
+    let (patient, _) = Home::with_journal_on(&relay);
+    let phone = patient.another("phone");
+    let tablet = patient.another("tablet");
+    patient.json(&["relay", "add", second.url(), "--token", second.token()]);
+    sync_all(&[&patient, &phone, &tablet]);
+    let backup = Backup::of(&mut relay);
+    patient.json(&["share", "--name", "Sam", "--role", "reader"]);
+    sync_all(&[&patient, &tablet]);
+
+    // The home relay forgets it, and only it can be reached: the other has the first branch. The phone, which never heard of it, changes the log in another way.
+    backup.restore(&mut relay);
+    second.stop();
+    let early = phone.log(&["note", "before the fork"]);
+    phone.ebb(&["sync"]);
+    phone.json(&["share", "--name", "Tom", "--role", "reader"]);
+    let late = phone.log(&["note", "on the other branch"]);
+    phone.ebb(&["sync"]);
+    second.restart();
+
+    let own = patient.log(&["6"]);
+    for home in [&patient, &tablet] {
+        let answer = home.ebb(&["sync", "--json"]).expect_code(SUSPICIOUS);
+        let message = text(&answer.error(), "message");
+        assert!(message.contains("ebb journals renew"), "{message}");
+        let ids = home.ids();
+        assert!(ids.contains(&early) && ids.contains(&own), "{ids:?}");
+        assert!(!ids.contains(&late), "it names the other log");
+        let status = home.json(&["status"]);
+        assert!(warnings(&status).contains("forked"), "{status}");
+        let share = ["share", "--name", "Eve", "--role", "reader", "--json"];
+        let refused = home.ebb(&share).expect_code(SUSPICIOUS).error();
+        assert!(
+            refused.to_string().contains("ebb journals renew"),
+            "{refused}"
+        );
+    }
+}

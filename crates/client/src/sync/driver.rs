@@ -75,6 +75,8 @@ pub(super) struct Driver<'a> {
     quota: Option<StoredQuota>,
     warnings: Vec<String>,
     pub(super) suspicious: bool,
+    /// That the relay has another member log, in words.
+    pub(super) forked: Option<String>,
 }
 
 impl<'a> Driver<'a> {
@@ -143,6 +145,7 @@ impl<'a> Driver<'a> {
             quota: None,
             warnings: Vec::new(),
             suspicious: false,
+            forked: None,
         })
     }
 
@@ -276,6 +279,9 @@ impl<'a> Driver<'a> {
         }
         self.suspicious |= warning.is_suspicious();
         let words = warning.to_string();
+        if matches!(warning, Warning::Forked { .. }) {
+            self.forked = Some(words.clone());
+        }
         if !self.warnings.contains(&words) {
             self.warnings.push(words);
         }

@@ -8,7 +8,7 @@ use protocol::api::{
 use protocol::cbor::Bytes;
 use protocol::domain::Domain;
 use protocol::envelope::{Envelope, Header, Kind, VerifiedEnvelope};
-use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, PersonId, Seq};
+use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, PersonId, RecordHash, Seq};
 use protocol::log::MemberLog;
 use protocol::record::{
     Body, DeviceKeys, Genesis, Invite, Join, Place, Relays, SignedRecord, join_proof_parts,
@@ -205,6 +205,10 @@ impl Relay {
 
     pub(super) fn log_length(&self) -> usize {
         self.log.len()
+    }
+
+    pub(super) fn head(&self) -> RecordHash {
+        self.log.last().unwrap().hash()
     }
 
     /// Replaces all after the second record by another one.
@@ -427,14 +431,20 @@ impl Device {
 
     /// Seals a batch as a client that ignores its role would.
     pub(super) fn seal_regardless(&mut self, text: &str) -> Envelope {
+        let head = self.log.last().unwrap().hash();
+        self.seal_at(head, text)
+    }
+
+    /// Seals a batch on a chain of its own, as if the member log ended with that record.
+    pub(super) fn seal_at(&self, head: RecordHash, text: &str) -> Envelope {
         let header = Header {
             kind: Kind::Batch,
             journal: log_of(&self.log).journal(),
             device: self.keys().key_id(),
-            salt: self.salt,
+            salt: ChainSalt([77; 16]),
             seq: Seq(1),
             prev: None,
-            head: self.log.last().unwrap().hash(),
+            head,
             epoch: 0,
             nonce: [0; 24],
         };
