@@ -426,9 +426,13 @@ impl From<MemberError> for CommandError {
             MemberError::Rule(_) => {
                 named("not-permitted", &error).hint("ebb members    (shows who is an owner)")
             }
-            MemberError::Fork { .. }
-            | MemberError::InvalidLog { .. }
-            | MemberError::NoKey { .. } => named("suspicious", &error).safe().hint("ebb status"),
+            MemberError::Fork { .. } => named("suspicious", &error)
+                .safe()
+                .hint("ebb status")
+                .hint("ebb journals renew    (starts over with what is here)"),
+            MemberError::InvalidLog { .. } | MemberError::NoKey { .. } => {
+                named("suspicious", &error).safe().hint("ebb status")
+            }
             MemberError::NewerLog => named("newer-ebb-needed", &error)
                 .safe()
                 .hint("ebb --version"),

@@ -3,8 +3,10 @@
 //! One session per listed relay. A lock file lets one sync at a time run on a replica; everything else may go on beside it.
 
 mod driver;
+mod heal;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -31,6 +33,7 @@ use crate::snapshot;
 
 use driver::{Driver, End, Peer};
 pub(crate) use driver::{RECEIVED, SEALED_VECTOR, store_records};
+pub(crate) use heal::whole_log;
 
 /// How long a sync waits for another one on the same replica, in tenths of a second.
 const LOCK_TRIES: u32 = 200;
@@ -141,7 +144,7 @@ impl SyncError {
 
 fn fault_family(fault: &Fault) -> Family {
     match fault {
-        Fault::Fork { .. } | Fault::Nonsense(_) | Fault::NoKey { .. } => Family::Damaged,
+        Fault::Nonsense(_) | Fault::NoKey { .. } => Family::Damaged,
         Fault::Problem(problem) => problem_family(problem.kind),
         Fault::NotMember => Family::NotPermitted,
         Fault::Busy => Family::Offline,
@@ -333,16 +336,22 @@ impl Journal {
         let mut relay = RelayClient::new(origin)?;
         let mut suspicious = false;
         let mut result = Ok(());
+        let mut healed = self.ask_for_key(&mut relay).await?;
+        let mut forked = false;
         // A snapshot may name a record that is not known here yet: then it is tried again once the log has come.
         let mut adopted = self.has_nothing()? && self.adopt_from_relay(&mut relay, report).await?;
         for _ in 0..SESSIONS {
             self.settle(report)?;
             let mut driver = Driver::start(self, origin, Purpose::Exchange)?;
+            driver.merged = std::mem::take(&mut healed);
             let end = driver.run(Peer::Relay(&mut relay), progress).await;
             driver.tell(report)?;
             suspicious |= driver.suspicious;
-            result = match end {
-                Ok(End::Done) if !adopted && self.is_behind(origin)? => {
+            let other_log = driver.forked.take();
+            forked = other_log.is_some();
+            result = match (end, other_log) {
+                (Ok(End::Done), Some(words)) => Ok(self.note_failure(origin, words)?),
+                (Ok(End::Done), None) if !adopted && self.is_behind(origin)? => {
                     adopted = true;
                     if self.adopt_from_relay(&mut relay, report).await? {
                         continue;
@@ -353,17 +362,17 @@ impl Journal {
                     ));
                     Ok(())
                 }
-                Ok(End::Done) => Ok(()),
-                Ok(End::Again) => {
+                (Ok(End::Done), None) => Ok(()),
+                (Ok(End::Again), _) => {
                     let (origin, fault) = (origin.to_owned(), Fault::Busy);
                     result = Err(SyncError::Session { origin, fault });
                     continue;
                 }
-                Err(error) => Err(self.explained(&mut relay, error).await?),
+                (Err(error), _) => Err(self.explained(&mut relay, error).await?),
             };
             break;
         }
-        if result.is_ok() {
+        if result.is_ok() && !forked {
             suspicious |= self.exchange_snapshots(&mut relay, report).await?;
         }
         let traffic = relay.traffic();
@@ -387,9 +396,12 @@ impl Journal {
         let _lock = self.lock().await?;
         let mut report = SyncReport::default();
         let (mut suspicious, mut adopted) = (false, false);
+        let blobs = bundle.as_ref().map(|bundle| bundle.blobs.as_slice());
+        let mut healed = self.find_key(blobs.unwrap_or_default())?;
         for _ in 0..SESSIONS {
             self.settle(&mut report)?;
             let mut driver = Driver::start(self, BUNDLE, purpose)?;
+            driver.merged = std::mem::take(&mut healed);
             let peer = bundle.as_mut().map_or(Peer::Nobody, Peer::Bundle);
             let end = driver.run(peer, progress).await;
             driver.tell(&mut report)?;
@@ -486,8 +498,8 @@ impl Journal {
         Ok(())
     }
 
-    fn note_failure(&mut self, origin: &str, error: &SyncError) -> Result<(), StoreError> {
-        let words = error.to_string();
+    fn note_failure(&mut self, origin: &str, why: impl Display) -> Result<(), StoreError> {
+        let words = why.to_string();
         let before = self.replica.read(|reader| reader.relay(origin))?;
         let last_sync_ms = before.as_ref().and_then(|relay| self.last_sync_ms(relay));
         self.replica.write(|writer| {

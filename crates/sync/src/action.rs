@@ -14,7 +14,7 @@ use seal::Content;
 pub enum Request {
     /// Answered by [`Event::Synced`].
     Sync(SyncRequest),
-    /// Answered by [`Event::LogAppended`].
+    /// Answered by [`Event::LogAppended`]. The records stand already: a relay that refuses them is given the whole log.
     AppendLog(LogAppend),
     /// Answered by [`Event::Appended`].
     Append(Append),
@@ -169,6 +169,23 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// The relay has another member log than this replica. Peer misbehaved, or two owners changed it at once. The branch
+    /// verified first stays; what was written before the fork, or on that branch, is still taken.
+    #[error(
+        "the relay's member log is not the one this device verified: it has forked at or before record {at}; nothing is sent there, what names the other log waits, and nobody's membership can be changed there until an owner starts over (ebb journals renew)"
+    )]
+    Forked {
+        /// The first record known to differ, or one after it.
+        at: u32,
+    },
+    /// The key of the current epoch never came.
+    #[error(
+        "this device has no key of epoch {epoch}, which no relay gave it yet: what was written under it waits, nothing can be sent, and the key is asked for again at the next sync"
+    )]
+    NoKey {
+        /// The epoch.
+        epoch: u32,
+    },
     /// A device went on writing after it had lost the right to.
     #[error(
         "device {device} wrote after it had lost the right to; that is held, and shown by `ebb held`"
@@ -233,14 +250,6 @@ impl Warning {
 /// Why a session could not finish. Nothing local is lost by any of these.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The relay has another member log than this replica. Peer misbehaved, or two owners changed it at once.
-    #[error(
-        "the relay's member log is not the one this device verified: the log has forked at or before record {at}"
-    )]
-    Fork {
-        /// The first record known to differ.
-        at: u32,
-    },
     /// The relay's answer contradicts itself or its question. Peer misbehaved.
     #[error("the relay's answer makes no sense: {0}")]
     Nonsense(Nonsense),

@@ -14,20 +14,32 @@ use protocol::sign::Signer;
 
 use seal::EpochKey;
 
-use crate::action::{Action, Fault, Incoming, Nonsense, Warning};
+use crate::action::{Action, Incoming, Warning};
 use crate::state::{Known, Replica};
 
 /// Why an envelope beyond the frontier of its device is held.
 pub const BEYOND_FRONTIER: &str = "its device had lost the right to write";
 
+/// Why nothing of the relay's member log is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Foreign {
+    /// It is not an extension or a prefix of the own one.
+    Fork {
+        /// The first record known to differ, or one after it.
+        at: u32,
+    },
+    /// It has more records than a log may have.
+    TooLarge,
+}
+
 /// Takes the relay's part of the member log, and says what to store and to warn of.
 ///
 /// # Errors
-/// [`Fault::Fork`] if the relay's log is not an extension or a prefix of the own one.
-pub(crate) fn take_log(replica: &mut Replica, page: LogPage) -> Result<Vec<Action>, Fault> {
+/// [`Foreign`]; the own log is unchanged then.
+pub(crate) fn take_log(replica: &mut Replica, page: LogPage) -> Result<Vec<Action>, Foreign> {
     let (own_length, own_head) = (replica.log.length(), replica.log.head());
     if page.length == own_length && page.head != own_head {
-        return Err(Fault::Fork {
+        return Err(Foreign::Fork {
             at: own_length.saturating_sub(1),
         });
     }
@@ -39,14 +51,14 @@ pub(crate) fn take_log(replica: &mut Replica, page: LogPage) -> Result<Vec<Actio
         return if last == Some(page.head) {
             Ok(Vec::new())
         } else {
-            Err(Fault::Fork { at: page.length })
+            Err(Foreign::Fork { at: page.length })
         };
     }
     if page.length > own_length && page.records.is_empty() {
-        return Err(Fault::Fork { at: own_length });
+        return Err(Foreign::Fork { at: own_length });
     }
     if page.records.len() > limits::LOG_RECORDS {
-        return Err(Fault::Nonsense(Nonsense::TooLarge));
+        return Err(Foreign::TooLarge);
     }
     let mut records = Vec::new();
     let mut actions = Vec::new();
@@ -58,7 +70,7 @@ pub(crate) fn take_log(replica: &mut Replica, page: LogPage) -> Result<Vec<Actio
                 break;
             }
             Err(LogError::Place) if records.is_empty() => {
-                return Err(Fault::Fork { at: own_length });
+                return Err(Foreign::Fork { at: own_length });
             }
             Err(_) => {
                 actions.push(Action::Warn(Warning::InvalidLog {
@@ -168,7 +180,11 @@ fn take(replica: &mut Replica, envelope: Envelope, taken: &mut Taken) -> Option<
             role,
         } => {
             let content = open(replica, &envelope, role);
-            if let Err(reason) = &content {
+            let epoch = envelope.envelope().header().epoch;
+            let explained = replica.keys.get(epoch).is_none() && replica.lacks_key().is_some();
+            if let Err(reason) = &content
+                && !explained
+            {
                 let reason = reason.clone();
                 taken
                     .actions

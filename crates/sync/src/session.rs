@@ -18,6 +18,7 @@ use protocol::vector::Vector;
 use rand_core::CryptoRng;
 
 use crate::action::{Action, Event, Fault, Nonsense, Request, Unsealed, Warning};
+use crate::inbox::Foreign;
 use crate::state::Replica;
 use crate::{inbox, outbox};
 
@@ -68,6 +69,8 @@ pub struct Session<R> {
     relay_log: u32,
     in_flight: u64,
     restored: u64,
+    /// Whether the relay has another member log.
+    forked: bool,
     actions: VecDeque<Action>,
 }
 
@@ -103,6 +106,7 @@ impl<R: CryptoRng> Session<R> {
             relay_log: 0,
             in_flight: 0,
             restored: 0,
+            forked: false,
             actions: VecDeque::new(),
         };
         match purpose {
@@ -156,8 +160,11 @@ impl<R: CryptoRng> Session<R> {
         for record in &page.records {
             self.records.push(record.0.clone());
         }
-        self.actions
-            .extend(inbox::take_log(&mut self.replica, page)?);
+        match inbox::take_log(&mut self.replica, page) {
+            Ok(actions) => self.actions.extend(actions),
+            Err(Foreign::TooLarge) => return Err(Fault::Nonsense(Nonsense::TooLarge)),
+            Err(Foreign::Fork { at }) => self.note_fork(at),
+        }
         self.records
             .truncate(usize::try_from(self.replica.log.length()).unwrap_or(usize::MAX));
         let mut envelopes = std::mem::take(&mut self.waiting);
@@ -173,14 +180,20 @@ impl<R: CryptoRng> Session<R> {
         if taken.copied {
             self.start_chain();
         }
-        if answer.more {
-            if before == (self.replica.log.length(), self.replica.vector()) {
+        let progress = before != (self.replica.log.length(), self.replica.vector());
+        // A relay with another log may have nothing more that can be placed here.
+        if answer.more && (progress || !self.forked) {
+            if !progress {
                 return Err(Fault::Nonsense(Nonsense::NoProgress));
             }
             self.ask();
             return Ok(());
         }
-        if self.purpose == Purpose::Import {
+        if let Some(epoch) = self.replica.lacks_key() {
+            self.actions
+                .push_back(Action::Warn(Warning::NoKey { epoch }));
+        }
+        if self.purpose == Purpose::Import || self.forked {
             self.finish(Ok(Outcome::default()));
             return Ok(());
         }
@@ -233,6 +246,15 @@ impl<R: CryptoRng> Session<R> {
         self.actions.push_back(Action::StartChain(salt));
     }
 
+    /// Goes on without the relay's log. Every envelope is still judged by the own one; nothing is sent to a relay that
+    /// judges by another.
+    fn note_fork(&mut self, at: u32) {
+        if !self.forked {
+            self.actions.push_back(Action::Warn(Warning::Forked { at }));
+        }
+        self.forked = true;
+    }
+
     fn note_losses(&mut self) {
         let lost = outbox::lost(&self.replica.acknowledged, &self.relay);
         if lost > 0 {
@@ -281,6 +303,11 @@ impl<R: CryptoRng> Session<R> {
             let count = u64::try_from(batches.len()).unwrap_or(u64::MAX);
             self.actions
                 .push_back(Action::Warn(Warning::ReadOnly { count }));
+            self.upload();
+            return Ok(());
+        }
+        if self.purpose == Purpose::Exchange && self.replica.lacks_key().is_some() {
+            // Said already; the changes wait for the key, and everything else goes on.
             self.upload();
             return Ok(());
         }

@@ -58,6 +58,12 @@ impl Replica {
         )
     }
 
+    /// Returns the current epoch, if its key is missing.
+    pub(crate) fn lacks_key(&self) -> Option<u32> {
+        let epoch = self.log.epoch().number;
+        self.keys.get(epoch).is_none().then_some(epoch)
+    }
+
     /// Returns the own chain's id.
     pub fn own_chain(&self) -> ChainId {
         use protocol::sign::Signer;

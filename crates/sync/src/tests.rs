@@ -102,13 +102,27 @@ fn records_that_a_relay_lost_it_gets_back_before_envelopes() {
 }
 
 #[test]
-fn a_forked_log_ends_the_session_and_changes_nothing() {
+fn of_a_forked_log_the_branch_verified_first_stays_and_what_it_can_judge_is_merged() {
     let mut world = World::new();
-    let mut device = world.device(0);
-    device.record("one");
+    let (mut first, mut device) = (world.device(0), world.device(1));
+    first.record("one");
+    first.sync(&mut world.relay).unwrap();
+    device.record("two");
+    let length = device.log_length();
     world.relay.fork_log(&world.owner);
-    let fault = device.sync(&mut world.relay).unwrap_err();
-    assert!(matches!(fault, Fault::Fork { at: 4 }), "{fault}");
+    let other = first.seal_at(world.relay.head(), "three");
+    world.relay.plant(other);
+    for times in 1..=2 {
+        device.sync(&mut world.relay).unwrap();
+        assert_eq!(
+            device.warnings,
+            vec![Warning::Forked { at: 4 }; times],
+            "each time"
+        );
+    }
+    assert_eq!(device.batches(), ["one"], "it names a record of both logs");
+    assert_eq!(device.waiting.len(), 1, "the other names the other log");
+    assert_eq!(device.log_length(), length);
     assert!(
         device.own_envelopes().is_empty(),
         "nothing is sealed for a forked log"
@@ -269,6 +283,27 @@ fn a_copy_that_went_on_elsewhere_is_noticed_and_begins_a_new_chain() {
     original.sync(&mut world.relay).unwrap();
     assert_eq!(original.batches(), ["one", "two", "three"]);
     assert_eq!(original.warnings, []);
+}
+
+#[test]
+fn without_the_key_of_the_epoch_a_device_seals_nothing_and_everything_else_goes_on() {
+    let mut world = World::new();
+    let (mut first, mut second) = (world.device(0), world.device(1));
+    first.record("one");
+    first.sync(&mut world.relay).unwrap();
+    let kept = world.relay.envelopes();
+    second.keyless = true;
+    second.record("two");
+    second.sync(&mut world.relay).unwrap();
+    assert_eq!(second.warnings, [Warning::NoKey { epoch: 0 }], "said once");
+    assert_eq!(second.held, ["the key of epoch 0 is missing"]);
+    assert!(second.batches().is_empty() && second.own_envelopes().is_empty());
+    world.relay.forget_envelopes();
+    second.sync(&mut world.relay).unwrap();
+    assert_eq!(world.relay.envelopes(), kept, "it gives back what it holds");
+    second.keyless = false;
+    second.sync(&mut world.relay).unwrap();
+    assert_eq!(second.own_envelopes().len(), 1, "what waited is sent");
 }
 
 #[test]

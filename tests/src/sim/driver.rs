@@ -12,7 +12,7 @@ use protocol::id::{BlobHash, ChainId, Seq};
 use protocol::record::SignedRecord;
 use protocol::role::Role;
 use protocol::vector::Vector;
-use sync::{Action, Event, Fault, Known, Outcome, Own, Request, Session, Unsealed, Warning};
+use sync::{Action, Event, Known, Outcome, Own, Request, Session, Unsealed, Warning};
 
 use super::disk::Loose;
 use super::ledger::Ledger;
@@ -186,9 +186,6 @@ impl Machine {
                 return Next::End(Ok(()));
             }
             Action::Finish(Err(fault)) => {
-                if running.expect == Some(Expect::Fork) && !matches!(fault, Fault::Fork { .. }) {
-                    missed(running, around.ledger);
-                }
                 return Next::End(Err(fault.to_string()));
             }
         }
@@ -393,7 +390,8 @@ fn notice(running: &mut Running, warning: &Warning) {
     let noticed = match running.expect {
         Some(Expect::Altered) => matches!(warning, Warning::Refused { .. } | Warning::Garbage),
         Some(Expect::ForgedRecord) => matches!(warning, Warning::InvalidLog { .. }),
-        Some(Expect::Fork) | None => false,
+        Some(Expect::Fork) => matches!(warning, Warning::Forked { .. }),
+        None => false,
     };
     if noticed {
         running.expect = None;

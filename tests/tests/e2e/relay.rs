@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -89,6 +90,11 @@ impl Relay {
         child.wait().expect("a status");
     }
 
+    /// Returns the folder of its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Returns what clients call it.
     pub(crate) fn url(&self) -> &str {
         &self.url
@@ -131,10 +137,7 @@ impl Relay {
             &address.to_string(),
             "--data",
         ]);
-        command
-            .arg(self.folder.path().join("data"))
-            .env_clear()
-            .env("TZ", "UTC");
+        command.arg(self.data()).env_clear().env("TZ", "UTC");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

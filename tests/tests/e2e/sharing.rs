@@ -8,7 +8,7 @@ use crate::relay::Relay;
 const NOT_PERMITTED: i32 = 3;
 
 /// Makes the first device of somebody with whom the journal is shared.
-fn shared(owner: &Home, name: &str, role: &str) -> Home {
+pub(crate) fn shared(owner: &Home, name: &str, role: &str) -> Home {
     let link = link(owner, name, role);
     let home = Home::new();
     home.json(&["join", &link, "--name", &format!("{name}-phone")]);
@@ -21,7 +21,7 @@ fn link(owner: &Home, name: &str, role: &str) -> String {
 }
 
 /// Syncs each of them, twice: what one sends in the first round the others receive in the second.
-fn sync_all(homes: &[&Home]) {
+pub(crate) fn sync_all(homes: &[&Home]) {
     for home in homes.iter().chain(homes) {
         home.sync();
     }

@@ -1,6 +1,6 @@
 //! The relays of a journal: listing, adding, removing, and moving home.
 
-use protocol::api::{self, Create, EnrolmentToken, LogPage, ProblemKind};
+use protocol::api::{self, EnrolmentToken, LogPage, ProblemKind};
 use protocol::cbor::Bytes;
 use protocol::log::{MemberLog, is_origin};
 use protocol::record::{self, Body, SignedRecord};
@@ -12,7 +12,7 @@ use crate::membership::member::{MemberError, Proposal};
 use crate::os;
 use crate::progress::Silent;
 use crate::relay::{RelayClient, RelayError};
-use crate::sync::store_records;
+use crate::sync::{store_records, whole_log};
 
 /// A relay of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,11 +204,7 @@ impl Journal {
         stored: &StoredLog,
     ) -> Result<(), MemberError> {
         let mut relay = RelayClient::new(origin)?;
-        let blobs = self.replica.read(|reader| reader.blobs())?;
-        let create = Create {
-            records: stored.records.iter().cloned().map(Bytes).collect(),
-            blobs: blobs.into_iter().map(|(_, blob)| Bytes(blob)).collect(),
-        };
+        let create = self.replica.read(|reader| whole_log(reader, stored))?;
         let page: LogPage = relay.post(keys, api::JOURNALS, &create, token).await?;
         if page.head == stored.log.head() {
             Ok(())

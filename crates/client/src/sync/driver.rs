@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
-use protocol::api::{Append, Appended, LogAppend, LogPage, SyncAnswer, journal_path};
+use protocol::api::{Append, Appended, LogAppend, LogPage, ProblemKind, SyncAnswer, journal_path};
 use protocol::cbor::Bytes;
 use protocol::envelope::{Envelope, VerifiedEnvelope};
 use protocol::id::{BlobHash, ChainId, KeyId, Seq};
@@ -21,7 +21,7 @@ use store::relay::{RelayState, StoredQuota};
 use store::{Replica, StoreError};
 use sync::{Action, Event, Fault, Incoming, Known, Own, Purpose, Request, Session, Warning};
 
-use super::{SyncError, SyncReport};
+use super::{SyncError, SyncReport, heal};
 use crate::again;
 use crate::bundle::BundleSource;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log};
@@ -70,11 +70,13 @@ pub(super) struct Driver<'a> {
     snapshot: Option<Vec<Vec<u8>>>,
     /// The loose changes of each batch handed to the session.
     marks: Vec<Vec<LooseId>>,
-    merged: merge::Report,
+    pub(super) merged: merge::Report,
     restored: u64,
     quota: Option<StoredQuota>,
     warnings: Vec<String>,
     pub(super) suspicious: bool,
+    /// That the relay has another member log, in words.
+    pub(super) forked: Option<String>,
 }
 
 impl<'a> Driver<'a> {
@@ -143,6 +145,7 @@ impl<'a> Driver<'a> {
             quota: None,
             warnings: Vec::new(),
             suspicious: false,
+            forked: None,
         })
     }
 
@@ -276,6 +279,9 @@ impl<'a> Driver<'a> {
         }
         self.suspicious |= warning.is_suspicious();
         let words = warning.to_string();
+        if matches!(warning, Warning::Forked { .. }) {
+            self.forked = Some(words.clone());
+        }
         if !self.warnings.contains(&words) {
             self.warnings.push(words);
         }
@@ -310,10 +316,16 @@ impl<'a> Driver<'a> {
             }
             Request::AppendLog(append) => {
                 let append = self.with_blobs(append)?;
-                relay
+                let answer = relay
                     .post::<_, LogPage>(&self.keys, &path("log"), &append, None)
-                    .await
-                    .map(Event::LogAppended)
+                    .await;
+                match answer {
+                    Err(error) if error.problem() == Some(ProblemKind::BehindFrontier) => {
+                        let page = heal::give_back(self.replica, relay, &self.keys).await?;
+                        Ok(Event::LogAppended(page))
+                    }
+                    answer => answer.map(Event::LogAppended),
+                }
             }
             Request::Append(append) => {
                 let answer = relay
@@ -324,9 +336,7 @@ impl<'a> Driver<'a> {
         };
         match answer {
             Ok(event) => Ok(event),
-            Err(RelayError::Problem { problem, .. })
-                if problem.kind == protocol::api::ProblemKind::StaleHead =>
-            {
+            Err(RelayError::Problem { problem, .. }) if problem.kind == ProblemKind::StaleHead => {
                 Ok(Event::Problem(problem))
             }
             Err(error) => Err(error.into()),

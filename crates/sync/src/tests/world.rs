@@ -8,7 +8,7 @@ use protocol::api::{
 use protocol::cbor::Bytes;
 use protocol::domain::Domain;
 use protocol::envelope::{Envelope, Header, Kind, VerifiedEnvelope};
-use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, PersonId, Seq};
+use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, PersonId, RecordHash, Seq};
 use protocol::log::MemberLog;
 use protocol::record::{
     Body, DeviceKeys, Genesis, Invite, Join, Place, Relays, SignedRecord, join_proof_parts,
@@ -145,9 +145,11 @@ impl World {
             merged: Vec::new(),
             unsealed: Vec::new(),
             waiting: Vec::new(),
+            held: Vec::new(),
             warnings: Vec::new(),
             acknowledged: Vector::default(),
             sealed_vector: Vector::default(),
+            keyless: false,
         }
     }
 }
@@ -203,6 +205,10 @@ impl Relay {
 
     pub(super) fn log_length(&self) -> usize {
         self.log.len()
+    }
+
+    pub(super) fn head(&self) -> RecordHash {
+        self.log.last().unwrap().hash()
     }
 
     /// Replaces all after the second record by another one.
@@ -335,9 +341,12 @@ pub(super) struct Device {
     merged: Vec<String>,
     unsealed: Vec<String>,
     pub(super) waiting: Vec<Vec<u8>>,
+    pub(super) held: Vec<String>,
     pub(super) warnings: Vec<Warning>,
     acknowledged: Vector,
     sealed_vector: Vector,
+    /// Whether no relay has given it a key.
+    pub(super) keyless: bool,
 }
 
 impl Device {
@@ -387,7 +396,10 @@ impl Device {
         Replica {
             log: log_of(&self.log),
             device: self.keys(),
-            keys: seal::Keyring::from_key(&log_of(&self.log), epoch_key()),
+            keys: match self.keyless {
+                true => seal::Keyring::default(),
+                false => seal::Keyring::from_key(&log_of(&self.log), epoch_key()),
+            },
             chains: self
                 .chains
                 .iter()
@@ -419,14 +431,20 @@ impl Device {
 
     /// Seals a batch as a client that ignores its role would.
     pub(super) fn seal_regardless(&mut self, text: &str) -> Envelope {
+        let head = self.log.last().unwrap().hash();
+        self.seal_at(head, text)
+    }
+
+    /// Seals a batch on a chain of its own, as if the member log ended with that record.
+    pub(super) fn seal_at(&self, head: RecordHash, text: &str) -> Envelope {
         let header = Header {
             kind: Kind::Batch,
             journal: log_of(&self.log).journal(),
             device: self.keys().key_id(),
-            salt: self.salt,
+            salt: ChainSalt([77; 16]),
             seq: Seq(1),
             prev: None,
-            head: self.log.last().unwrap().hash(),
+            head,
             epoch: 0,
             nonce: [0; 24],
         };
@@ -489,9 +507,12 @@ impl Device {
                 Action::Merge(incoming) => {
                     for one in incoming {
                         self.keep(&one.envelope, one.head);
-                        let content = one.content.unwrap();
-                        self.merged
-                            .push(String::from_utf8(content.batch.0).unwrap());
+                        match one.content {
+                            Ok(content) => self
+                                .merged
+                                .push(String::from_utf8(content.batch.0).unwrap()),
+                            Err(reason) => self.held.push(reason),
+                        }
                     }
                 }
                 Action::Wait { envelope, .. } => self.waiting.push(envelope),
