@@ -10,16 +10,20 @@
 use std::thread;
 
 use insights::question::LEAST_PAIRED;
-use insights::{Answer, Draws, Question, Series, Split, ask};
+use insights::{Answer, Answers, Draws, Question, Series, Split, ask};
 use jiff::civil::{Date, date};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// Journals for each figure of the long run.
+/// Journals for each figure that has a bound.
 const JOURNALS: usize = 4000;
-/// Journals for each figure that needs intervals, which take longer.
-const JOURNALS_WITH_INTERVALS: usize = 1000;
+/// Journals for each other figure.
+const FEWER: usize = 1000;
+/// Resampled journals for each interval.
+const REPLICATES: usize = 1000;
+/// Days between the looks of someone who asks again and again.
+const WEEK: usize = 7;
 const AUTOCORRELATIONS: [f64; 4] = [0.0, 0.3, 0.6, 0.8];
 const DAYS: [usize; 4] = [30, 60, 90, 180];
 const QUESTIONS: usize = 8;
@@ -42,6 +46,8 @@ struct Truth {
     missing: f64,
     /// Points that the outcome falls by, and levels that every factor rises by, at a treatment change half-way.
     change: f64,
+    /// Points that the outcome, and levels that every factor, drifts by from the first day to the last.
+    drift: f64,
 }
 
 impl Truth {
@@ -52,6 +58,7 @@ impl Truth {
             effect: 0.0,
             missing: 0.0,
             change: 0.0,
+            drift: 0.0,
         }
     }
 }
@@ -66,9 +73,6 @@ struct Seen {
     /// Questions compared, and asked.
     compared: usize,
     asked: usize,
-    /// Intervals of the first question, and those that hold the true effect.
-    intervals: usize,
-    holding: usize,
 }
 
 struct Journal {
@@ -83,11 +87,12 @@ impl Journal {
         let days = truth.days + 1;
         let change_day = days / 2;
         let changed = |day: usize| if day < change_day { 0.0 } else { truth.change };
+        let drifted = |day: usize| truth.drift * (day as f64 / days as f64 - 0.5);
         let levels = (0..QUESTIONS).map(|_| {
             let level = walk(truth.autocorrelation, days, random).into_iter();
             level
                 .enumerate()
-                .map(|(day, level)| level + changed(day))
+                .map(|(day, level)| level + changed(day) + drifted(day))
                 .collect::<Vec<_>>()
         });
         let levels: Vec<Vec<f64>> = levels.collect();
@@ -98,7 +103,7 @@ impl Journal {
             .map(|(day, (noise, level))| {
                 let effect = if *level > THERE { truth.effect } else { 0.0 };
                 // As it is logged: whole points from 0 to 10.
-                (5.0 + NOISE * noise + effect - changed(day))
+                (5.0 + NOISE * noise + effect - changed(day) + drifted(day))
                     .round()
                     .clamp(0.0, 10.0)
             });
@@ -117,6 +122,30 @@ impl Journal {
             outcome,
             changes: change.filter(|_| truth.change != 0.0).into_iter().collect(),
         }
+    }
+
+    /// Returns what there was of it after so many days that a question can pair.
+    fn until(&self, days: usize) -> Self {
+        let early = |series: &Series| {
+            let last = days_after(days);
+            let days = series.iter().filter(|(day, _)| Some(*day) <= last);
+            Series::of(days).expect("a part of a series")
+        };
+        Self {
+            factors: self.factors.iter().map(early).collect(),
+            outcome: early(&self.outcome),
+            changes: self.changes.clone(),
+        }
+    }
+
+    /// Asks all the questions, without intervals.
+    fn ask(&self, seed: u64) -> Answers {
+        let draws = Draws {
+            replicates: 0,
+            seed,
+            ..Draws::default()
+        };
+        ask(&self.questions(), &self.changes, draws).expect("eight questions can be asked")
     }
 
     fn questions(&self) -> Vec<Question<'_>> {
@@ -166,38 +195,61 @@ fn days_after(days: usize) -> Option<Date> {
         .ok()
 }
 
+fn went_together(answer: &Answer) -> bool {
+    matches!(answer, Answer::Compared(comparison) if comparison.went_together())
+}
+
 /// Asks so many journals of one truth, each with its own seed.
-fn simulate(truth: Truth, journals: usize, replicates: usize) -> Seen {
+fn simulate(truth: Truth, journals: usize) -> Seen {
     let mut seen = Seen::default();
     for seed in 0..journals as u64 {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let journal = Journal::draw(truth, &mut random);
+        let answers = Journal::draw(truth, &mut random).ask(seed);
+        seen.asked += answers.answers.len();
+        seen.compared += answers.compared();
+        seen.any += usize::from(answers.answers.iter().any(went_together));
+        seen.first += usize::from(went_together(&answers.answers[0]));
+    }
+    seen
+}
+
+/// Counts the intervals of the first question, and those that hold the true effect.
+fn intervals(truth: Truth, journals: usize) -> (usize, usize) {
+    let (mut count, mut holding) = (0, 0);
+    for seed in 0..journals as u64 {
+        let journal = Journal::draw(truth, &mut Xoshiro256PlusPlus::seed_from_u64(seed));
         let draws = Draws {
-            replicates,
+            replicates: REPLICATES,
             seed,
             ..Draws::default()
         };
-        let questions = journal.questions();
-        // Intervals are only looked at for the first question, which is then asked alone.
-        let asked = if replicates > 0 {
-            &questions[..1]
-        } else {
-            &questions[..]
-        };
-        let answers = ask(asked, &journal.changes, draws).expect("eight questions can be asked");
-        seen.asked += answers.answers.len();
-        seen.compared += answers.compared();
-        let found = |answer: &Answer| matches!(answer, Answer::Compared(compared) if compared.went_together());
-        seen.any += usize::from(answers.answers.iter().any(found));
-        seen.first += usize::from(found(&answers.answers[0]));
+        let first = &journal.questions()[..1];
+        let answers = ask(first, &journal.changes, draws).expect("one question can be asked");
         if let Answer::Compared(comparison) = &answers.answers[0]
             && let Some(interval) = comparison.interval
         {
-            seen.intervals += 1;
-            seen.holding += usize::from((interval.low..=interval.high).contains(&truth.effect));
+            count += 1;
+            holding += usize::from((interval.low..=interval.high).contains(&truth.effect));
         }
     }
-    seen
+    (count, holding)
+}
+
+/// Counts the journals that had a finding in any week, asked every week from the first day that allows one.
+fn ever(truth: Truth, journals: usize) -> usize {
+    let ever = |seed: &u64| {
+        let journal = Journal::draw(truth, &mut Xoshiro256PlusPlus::seed_from_u64(*seed));
+        let mut looks = (LEAST_PAIRED..=truth.days).step_by(WEEK);
+        looks.any(|days| {
+            journal
+                .until(days)
+                .ask(*seed)
+                .answers
+                .iter()
+                .any(went_together)
+        })
+    };
+    (0..journals as u64).filter(ever).count()
 }
 
 /// The most that a share of `limit` gives by luck in 99 of 100 runs.
@@ -238,81 +290,96 @@ fn table(title: &str, cell: impl Fn(f64, usize) -> String + Sync) {
 
 fn main() {
     println!(
-        "{JOURNALS} journals for each figure, {QUESTIONS} questions each, noise {NOISE} points (sd), nothing found below {LEAST_PAIRED} days."
+        "{QUESTIONS} questions a journal, noise of {NOISE} points (sd); the autocorrelation is that of the outcome and of \
+         every factor. {JOURNALS} journals for each figure of the first table, {FEWER} for the others."
     );
+    false_findings();
+    true_findings();
+    beyond();
+}
+
+fn false_findings() {
     table(
-        "Journals without any effect that show a finding (within its 99 % bound: ✓)",
-        |autocorrelation, days| {
-            let seen = simulate(Truth::nothing(autocorrelation, days), JOURNALS, 0);
+        "Journals without any effect that show a finding (✓: within its 99 % bound)",
+        |rho, days| {
+            let seen = simulate(Truth::nothing(rho, days), JOURNALS);
             let rate = seen.any as f64 / JOURNALS as f64;
-            let verdict = if rate <= bound(limit(autocorrelation), JOURNALS) {
-                "✓"
-            } else {
-                "✗"
-            };
-            format!("{} {verdict}", share(seen.any, JOURNALS))
+            let within = rate <= bound(limit(rho), JOURNALS);
+            format!(
+                "{} {}",
+                share(seen.any, JOURNALS),
+                if within { "✓" } else { "✗" }
+            )
         },
     );
     table(
-        "The same, each answer missing on one day of five",
-        |autocorrelation, days| {
-            let seen = simulate(
-                Truth {
-                    missing: 0.2,
-                    ..Truth::nothing(autocorrelation, days)
-                },
-                JOURNALS,
-                0,
-            );
-            share(seen.any, JOURNALS)
+        "The same, where each answer is missing on one day of five",
+        |rho, days| {
+            any_finding(Truth {
+                missing: 0.2,
+                ..Truth::nothing(rho, days)
+            })
         },
     );
+    let change = "a treatment change half-way moves the outcome down 2 points and every factor up";
     table(
-        "The same, with a treatment change half-way that moves the outcome by 2 points and every factor along",
-        |autocorrelation, days| {
-            let seen = simulate(
-                Truth {
-                    change: 2.0,
-                    ..Truth::nothing(autocorrelation, days)
-                },
-                JOURNALS,
-                0,
-            );
-            share(seen.any, JOURNALS)
+        &format!("The same, where {change}, and is recorded"),
+        |rho, days| {
+            any_finding(Truth {
+                change: 2.0,
+                ..Truth::nothing(rho, days)
+            })
         },
     );
+}
+
+fn true_findings() {
+    let effect = |rho, days| Truth {
+        effect: NOISE,
+        ..Truth::nothing(rho, days)
+    };
+    table("A true effect of 1.5 points that is found", |rho, days| {
+        share(simulate(effect(rho, days), FEWER).first, FEWER)
+    });
+    table("95 % intervals of that effect that hold it", |rho, days| {
+        let (count, holding) = intervals(effect(rho, days), FEWER);
+        share(holding, count)
+    });
     table(
-        "Questions with days enough to be compared",
-        |autocorrelation, days| {
-            let seen = simulate(Truth::nothing(autocorrelation, days), JOURNALS / 10, 0);
+        "Questions that have days enough to be compared",
+        |rho, days| {
+            let seen = simulate(Truth::nothing(rho, days), FEWER);
             share(seen.compared, seen.asked)
         },
     );
+}
+
+/// What the method does not guard against.
+fn beyond() {
+    let drift = "both the outcome and every factor drift upwards, by 2 points and levels from the first day to the last";
     table(
-        "A true effect of 1.5 points is found",
-        |autocorrelation, days| {
-            let seen = simulate(
-                Truth {
-                    effect: 1.5,
-                    ..Truth::nothing(autocorrelation, days)
-                },
-                JOURNALS,
-                0,
-            );
-            share(seen.first, JOURNALS)
+        &format!("Journals without any effect that show a finding, where {drift}"),
+        |rho, days| {
+            any_finding(Truth {
+                drift: 2.0,
+                ..Truth::nothing(rho, days)
+            })
         },
     );
     table(
-        "The 95 % interval of that effect holds it",
-        |autocorrelation, days| {
-            let truth = Truth {
-                effect: 1.5,
-                ..Truth::nothing(autocorrelation, days)
-            };
-            let seen = simulate(truth, JOURNALS_WITH_INTERVALS, 1000);
-            share(seen.holding, seen.intervals)
-        },
+        "Journals without any effect that showed a finding in *any* week, asked every week",
+        |rho, days| share(ever(Truth::nothing(rho, days), FEWER), FEWER),
     );
+}
+
+fn any_finding(truth: Truth) -> String {
+    let seen = simulate(truth, FEWER);
+    // Where no question has days enough, none was put to the test.
+    if seen.compared == 0 {
+        share(0, 0)
+    } else {
+        share(seen.any, FEWER)
+    }
 }
 
 #[cfg(test)]
@@ -324,7 +391,7 @@ mod tests {
         for autocorrelation in AUTOCORRELATIONS {
             for days in DAYS {
                 let journals = 400;
-                let seen = simulate(Truth::nothing(autocorrelation, days), journals, 0);
+                let seen = simulate(Truth::nothing(autocorrelation, days), journals);
                 let rate = seen.any as f64 / journals as f64;
                 let bound = bound(limit(autocorrelation), journals);
                 assert!(
@@ -341,7 +408,7 @@ mod tests {
             effect: NOISE,
             ..Truth::nothing(0.3, 90)
         };
-        let seen = simulate(truth, 400, 0);
+        let seen = simulate(truth, 400);
         assert!(seen.first >= 320, "found in {} of 400", seen.first);
     }
 }

@@ -8,10 +8,12 @@
 mod bootstrap;
 mod contrast;
 mod grid;
+pub mod presence;
 pub mod question;
 pub mod series;
 mod shift;
 pub mod statistics;
+pub mod words;
 
 pub use bootstrap::Interval;
 pub use contrast::Contrast;

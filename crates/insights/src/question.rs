@@ -296,3 +296,216 @@ fn span_days(sides: &Sides, origin: f64) -> SpanDays {
         without: side(WITHOUT),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::InvalidSeries;
+    use jiff::civil::date;
+
+    /// A series of the days of 2026, from its values by day of the year, from 0.
+    fn series(value: impl Fn(i64) -> Option<f64>, days: i64) -> Series {
+        let day = |number| date(2026, 1, 1) + jiff::Span::new().days(number);
+        let days = (0..days).filter_map(|number| Some((day(number), value(number)?)));
+        let series: Result<Series, InvalidSeries> = Series::of(days);
+        series.unwrap()
+    }
+
+    /// Without any order to see, yet the same each time.
+    fn scattered(number: i64) -> f64 {
+        (number * number * 7 % 31 % 10) as f64
+    }
+
+    fn yes_on(rule: impl Fn(i64) -> bool, days: i64) -> Series {
+        series(|number| Some(f64::from(u8::from(rule(number)))), days)
+    }
+
+    fn question<'a>(factor: &'a Series, outcome: &'a Series, lag: usize) -> Question<'a> {
+        Question {
+            factor,
+            split: Split::AtLeast(1.0),
+            outcome,
+            lag,
+        }
+    }
+
+    fn only(answers: &Answers) -> &Answer {
+        assert_eq!(answers.answers.len(), 1);
+        &answers.answers[0]
+    }
+
+    fn answered(questions: &[Question<'_>], changes: &[Date]) -> Answers {
+        ask(questions, changes, Draws::default()).unwrap()
+    }
+
+    #[test]
+    fn thirty_paired_days_and_ten_a_side_are_needed() {
+        let outcome = series(|number| Some(scattered(number)), 30);
+        let third = yes_on(|number| number % 3 == 0, 30);
+        assert!(matches!(
+            only(&answered(&[question(&third, &outcome, 0)], &[])),
+            Answer::Compared(_)
+        ));
+        let next_day = answered(&[question(&third, &outcome, 1)], &[]);
+        let short = Shortage {
+            paired: 29,
+            with: 10,
+            without: 19,
+        };
+        assert_eq!(
+            (only(&next_day), next_day.turns),
+            (&Answer::NotEnough(short), None)
+        );
+        let nine = yes_on(|number| number % 3 == 0 && number > 0, 30);
+        let short = Shortage {
+            paired: 30,
+            with: 9,
+            without: 21,
+        };
+        let answers = answered(&[question(&nine, &outcome, 0)], &[]);
+        assert_eq!(only(&answers), &Answer::NotEnough(short));
+    }
+
+    #[test]
+    fn a_missing_day_is_not_a_zero() {
+        let outcome = series(|number| (number % 4 != 1).then(|| scattered(number)), 60);
+        let factor = series(
+            |number| (number % 5 != 1).then_some((number % 2) as f64),
+            60,
+        );
+        let answers = answered(&[question(&factor, &outcome, 0)], &[]);
+        let Answer::Compared(comparison) = only(&answers) else {
+            panic!("{answers:?}");
+        };
+        let paired = |side: i64| {
+            (0..60)
+                .filter(|day| day % 4 != 1 && day % 5 != 1 && day % 2 == side)
+                .count()
+        };
+        assert_eq!(comparison.days(), (paired(1), paired(0)));
+        assert_eq!(answers.turns, Some(Turns::All(60)));
+    }
+
+    #[test]
+    fn a_treatment_change_does_not_pass_for_the_factor() {
+        // From day 60 on everything is 4 points better, and the factor is there far more often.
+        let level = |number| if number < 60 { 4.0 } else { 0.0 };
+        let outcome = series(|number| Some(level(number) + scattered(number) / 5.0), 120);
+        let factor = yes_on(
+            |number| number * 5 % 7 < if number < 60 { 2 } else { 5 },
+            120,
+        );
+        let difference =
+            |changes: &[Date]| match only(&answered(&[question(&factor, &outcome, 0)], changes)) {
+                Answer::Compared(comparison) => comparison.contrast.difference,
+                short => panic!("{short:?}"),
+            };
+        assert!(difference(&[]) < -1.0);
+        assert!(difference(&[date(2026, 1, 1) + jiff::Span::new().days(60)]).abs() < 0.3);
+    }
+
+    #[test]
+    fn a_span_with_one_side_only_is_not_counted() {
+        let outcome = series(|number| Some(scattered(number)), 70);
+        let factor = yes_on(|number| number < 40 && number % 2 == 0, 70);
+        let change = date(2026, 1, 1) + jiff::Span::new().days(40);
+        let answers = answered(&[question(&factor, &outcome, 0)], &[change]);
+        let Answer::Compared(comparison) = only(&answers) else {
+            panic!("{answers:?}");
+        };
+        assert_eq!(comparison.days(), (20, 20));
+        let late = comparison.spans[1];
+        assert_eq!(
+            (late.with.days, late.without.days, late.difference()),
+            (0, 30, None)
+        );
+        // 40 × 30 combinations of turns.
+        assert_eq!(answers.turns, Some(Turns::All(1200)));
+    }
+
+    #[test]
+    fn more_questions_make_each_finding_harder() {
+        let outcome = series(|number| Some(scattered(number)), 50);
+        let factors: Vec<Series> = (0..8)
+            .map(|which| yes_on(|number| (number * (which + 3) + which) % 11 < 4, 50))
+            .collect();
+        let questions: Vec<Question<'_>> = factors
+            .iter()
+            .map(|factor| question(factor, &outcome, 0))
+            .collect();
+        let p = |questions: &[Question<'_>]| match &answered(questions, &[]).answers[0] {
+            Answer::Compared(comparison) => comparison.adjusted_p,
+            short => panic!("{short:?}"),
+        };
+        assert!(
+            p(&questions) > p(&questions[..1]),
+            "{} {}",
+            p(&questions),
+            p(&questions[..1])
+        );
+    }
+
+    #[test]
+    fn the_same_data_give_the_same_answer() {
+        let outcome = series(|number| Some(scattered(number)), 3000);
+        let factor = yes_on(|number| number % 3 == 0, 3000);
+        let questions = [question(&factor, &outcome, 1)];
+        let first = answered(&questions, &[]);
+        assert_eq!(first.turns, Some(Turns::Drawn(2000)));
+        assert_eq!(first, answered(&questions, &[]));
+        let other = Draws {
+            seed: 2,
+            ..Draws::default()
+        };
+        assert_ne!(first, ask(&questions, &[], other).unwrap());
+    }
+
+    #[test]
+    fn nothing_to_ask_about_gives_nothing() {
+        let empty = Series::default();
+        let answers = answered(&[question(&empty, &empty, 0)], &[date(2026, 1, 1)]);
+        assert_eq!(
+            only(&answers),
+            &Answer::NotEnough(Shortage {
+                paired: 0,
+                with: 0,
+                without: 0
+            })
+        );
+        assert_eq!(answered(&[], &[]).answers, []);
+        let many = vec![question(&empty, &empty, 0); MOST_QUESTIONS + 1];
+        let refused = ask(&many, &[], Draws::default());
+        assert_eq!(
+            refused,
+            Err(Unaskable::TooMany {
+                asked: MOST_QUESTIONS + 1
+            })
+        );
+        let few = Draws {
+            turns: 19,
+            ..Draws::default()
+        };
+        assert_eq!(
+            ask(&[], &[], few),
+            Err(Unaskable::TooFewTurns { turns: 19 })
+        );
+        let unvarying = series(|_| Some(5.0), 40);
+        let factor = yes_on(|number| number % 2 == 0, 40);
+        let answers = answered(&[question(&factor, &unvarying, 0)], &[]);
+        assert!(
+            matches!(only(&answers), Answer::Compared(comparison) if comparison.adjusted_p == 1.0)
+        );
+    }
+
+    #[test]
+    fn a_factor_that_came_in_one_stretch_of_slow_days_has_no_interval() {
+        let outcome = series(|number| Some((number as f64 / 6.0).sin()), 40);
+        let interval =
+            |factor: Series| match only(&answered(&[question(&factor, &outcome, 0)], &[])) {
+                Answer::Compared(comparison) => comparison.interval,
+                short => panic!("{short:?}"),
+            };
+        assert_eq!(interval(yes_on(|number| number < 10, 40)), None);
+        assert!(interval(yes_on(|number| number % 4 == 0, 40)).is_some());
+    }
+}

@@ -1,7 +1,7 @@
 //! Statistics of plain numbers, each with the name of its definition.
 //!
 //! All take the values that were answered; none fills a gap. Checked against NumPy and statsmodels by
-//! `tests/conformance/statistics.py`.
+//! `tests/conformance/insights.py`.
 
 /// What a number of values is like: shown instead of a bare average.
 #[derive(Clone, Copy, Debug, PartialEq)]
