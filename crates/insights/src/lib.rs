@@ -7,7 +7,10 @@
 
 mod bootstrap;
 mod contrast;
+pub mod doses;
 mod grid;
+pub mod laps;
+pub mod phase;
 pub mod presence;
 pub mod question;
 pub mod series;
