@@ -6,7 +6,7 @@ our figures. Everything that is not random must agree to 1e-9 (relative above 1,
 within 4.5 standard errors of drawing. A figure that nothing here reads is a failure.
 
 The formulas are taken from the documents of the crate, not from its code: quantiles from NumPy ("linear", which is
-definition 7 of Hyndman & Fan), Welch's t from SciPy, the difference within spans from a least-squares fit by statsmodels with a
+definition 7 of Hyndman & Fan), drift from NumPy's polynomials, Welch's t from SciPy, the difference within spans from a least-squares fit by statsmodels with a
 sandwich covariance, autocorrelations from statsmodels, the moving-block bootstrap from arch where there is one span.
 """
 
@@ -135,6 +135,16 @@ def check_groups(figures, name, values, inside, group):
     figures.absorb(nested)
 
 
+def without_drift(outcome):
+    """Takes the straight line of least squares out, around its middle."""
+    days = np.arange(len(outcome))
+    known = ~np.isnan(outcome)
+    if known.sum() < 3:
+        return outcome
+    slope = np.polynomial.polynomial.polyfit(days[known], outcome[known], 1)[1]
+    return outcome - slope * (days - days[known].mean())
+
+
 class Question:
     """One question laid out by days: side (1 with, 0 without, NaN unknown) and outcome, within the spans."""
 
@@ -147,7 +157,8 @@ class Question:
             there = values >= factor["at_least"]
         # The median is that of all days; the layout begins with the first outcome and ends with the last.
         side = np.where(np.isnan(values), np.nan, there.astype(float))[first : first + len(outcome)]
-        self.spans, self.outcome = spans, outcome
+        self.spans, self.recorded = spans, outcome
+        self.outcome = np.concatenate([without_drift(outcome[start:end]) for start, end in spans])
         self.side = np.full(len(outcome), np.nan)
         for start, end in spans:
             self.side[start + factor["lag"] : end] = side[start : end - factor["lag"]]
@@ -203,7 +214,7 @@ def span_figures(question):
         row = []
         for which in (1.0, 0.0):
             chosen = question.paired()[start:end] & (question.side[start:end] == which)
-            values = question.outcome[start:end][chosen]
+            values = question.recorded[start:end][chosen]
             row += [len(values), values.mean() if len(values) else None]
         yield row
 

@@ -34,7 +34,7 @@ const FIRST: Date = date(2026, 1, 1);
 const THERE: f64 = 0.25;
 
 /// What a simulated journal is like.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Truth {
     /// How much each day resembles the day before, in the outcome and in every factor.
     autocorrelation: f64,
@@ -46,6 +46,8 @@ struct Truth {
     missing: f64,
     /// Points that the outcome falls by, and levels that every factor rises by, at a treatment change half-way.
     change: f64,
+    /// Whether the journal says so.
+    recorded: bool,
     /// Points that the outcome, and levels that every factor, drifts by from the first day to the last.
     drift: f64,
 }
@@ -58,6 +60,7 @@ impl Truth {
             effect: 0.0,
             missing: 0.0,
             change: 0.0,
+            recorded: true,
             drift: 0.0,
         }
     }
@@ -120,7 +123,10 @@ impl Journal {
         Self {
             factors,
             outcome,
-            changes: change.filter(|_| truth.change != 0.0).into_iter().collect(),
+            changes: change
+                .filter(|_| truth.change != 0.0 && truth.recorded)
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -321,16 +327,20 @@ fn false_findings() {
             })
         },
     );
-    let change = "a treatment change half-way moves the outcome down 2 points and every factor up";
-    table(
-        &format!("The same, where {change}, and is recorded"),
-        |rho, days| {
-            any_finding(Truth {
-                change: 2.0,
-                ..Truth::nothing(rho, days)
-            })
-        },
-    );
+    let change = "a recorded treatment change half-way moves the outcome down 2 points and every factor up 2 levels";
+    table(&format!("The same, where {change}"), |rho, days| {
+        any_finding(Truth {
+            change: 2.0,
+            ..Truth::nothing(rho, days)
+        })
+    });
+    let drift = "the outcome and every factor drift upwards, by 2 points and levels from the first day to the last";
+    table(&format!("The same, where {drift}"), |rho, days| {
+        any_finding(Truth {
+            drift: 2.0,
+            ..Truth::nothing(rho, days)
+        })
+    });
 }
 
 fn true_findings() {
@@ -354,14 +364,16 @@ fn true_findings() {
     );
 }
 
-/// What the method does not guard against.
+/// What the method guards against badly or not at all.
 fn beyond() {
-    let drift = "both the outcome and every factor drift upwards, by 2 points and levels from the first day to the last";
+    let change =
+        "a treatment change half-way, moving them by 2 points and levels, is *not* recorded";
     table(
-        &format!("Journals without any effect that show a finding, where {drift}"),
+        &format!("Journals without any effect that show a finding, where {change}"),
         |rho, days| {
             any_finding(Truth {
-                drift: 2.0,
+                change: 2.0,
+                recorded: false,
                 ..Truth::nothing(rho, days)
             })
         },
@@ -399,6 +411,30 @@ mod tests {
                     "autocorrelation {autocorrelation}, {days} days: {rate} > {bound}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn holes_changes_and_drift_do_not_pass_for_findings() {
+        let journals = 400;
+        let nothing = Truth::nothing(0.3, 90);
+        for truth in [
+            Truth {
+                missing: 0.2,
+                ..nothing
+            },
+            Truth {
+                change: 2.0,
+                ..nothing
+            },
+            Truth {
+                drift: 2.0,
+                ..nothing
+            },
+        ] {
+            let seen = simulate(truth, journals);
+            let rate = seen.any as f64 / journals as f64;
+            assert!(rate <= bound(limit(0.3), journals), "{truth:?}: {rate}");
         }
     }
 

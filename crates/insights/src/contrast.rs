@@ -1,6 +1,6 @@
 //! How far apart the days with and the days without something are, in points, within one person.
 //!
-//! The difference is taken inside each span between treatment changes, so that what a change brought is not counted as
+//! Of outcomes whose straight drift within each span was taken out (`grid`). The difference is taken inside each span between treatment changes, so that what a change brought is not counted as
 //! the factor's: it is the coefficient of "with" in the least-squares fit of the outcome on "with" and one level per
 //! span. Its standard error lets each side have its own variance, pooled over spans. With one span this is Welch's t
 //! ("The generalization of 'Student's' problem when several different population variances are involved", Biometrika
@@ -44,8 +44,8 @@ pub(crate) type Sides = [Moments; SIDES];
 /// A difference within the person, and how sure its size is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contrast {
-    /// Mean of the days with − mean of the days without, in the outcome's unit. Spans weigh
-    /// n(with) × n(without) ÷ (n(with) + n(without)).
+    /// Mean of the days with − mean of the days without, in the outcome's unit, the drift within each span taken out.
+    /// Spans weigh n(with) × n(without) ÷ (n(with) + n(without)).
     pub difference: f64,
     /// Its standard error, as if days were independent: only a yardstick, since they are not.
     pub error: f64,

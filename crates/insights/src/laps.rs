@@ -1,8 +1,8 @@
 //! The three laps of a 3TUG, and how they stand to the person's own.
 //!
-//! Sanders et al., "Triple timed up-and-go test for patients with Lambert-Eaton myasthenic syndrome" (Muscle & Nerve
-//! 57(1), 2018): its times repeat within about 20 %, and trials of LEMS medicines took more than 30 % slower as
-//! failure. Neither is a verdict here: what is shown is a change in per cent.
+//! Times repeat within about 20 %: Sanders et al., "Reliability of the triple-timed up-and-go test" (Muscle & Nerve 57(1),
+//! 2018). The DAPPER trial took more than 30 % slower as failure. Neither is a verdict here: what is shown is a change in
+//! per cent.
 
 use crate::statistics::{quantile, sorted};
 

@@ -118,7 +118,7 @@ pub struct Shortage {
 /// The days with the factor beside the days without.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// The difference within spans.
+    /// The difference within spans, drift taken out.
     pub contrast: Contrast,
     /// How far off it may be. None if the days with the factor lie too close together to tell, or no draws were wanted.
     pub interval: Option<Interval>,
@@ -142,7 +142,7 @@ pub struct SpanDays {
 pub struct SideDays {
     /// How many.
     pub days: usize,
-    /// The mean of the outcome on them, if there are any.
+    /// The mean of the outcome on them as it was recorded, drift and all, if there are any.
     pub mean: Option<f64>,
 }
 
@@ -170,7 +170,8 @@ impl Comparison {
 }
 
 impl SpanDays {
-    /// Returns mean with − mean without, if the span has both sides.
+    /// Returns mean with − mean without as recorded, if the span has both sides. The drift is in it, unlike in
+    /// [`Contrast::difference`].
     pub fn difference(&self) -> Option<f64> {
         Some(self.with.mean? - self.without.mean?)
     }
@@ -215,7 +216,7 @@ fn on_grid(questions: &[Question<'_>], grid: &Grid, draws: Draws) -> Answers {
     let mut answers: Vec<Option<Answer>> = Vec::new();
     for question in questions {
         let pairs = lay_out(question, grid);
-        match compare(&pairs.as_recorded(&grid.spans)) {
+        match compare(&pairs.in_order(&grid.spans)) {
             Ok(contrast) => {
                 laid_out.push(pairs);
                 contrasts.push(contrast);
@@ -388,20 +389,45 @@ mod tests {
 
     #[test]
     fn a_treatment_change_does_not_pass_for_the_factor() {
-        // From day 60 on everything is 4 points better, and the factor is there far more often.
-        let level = |number| if number < 60 { 4.0 } else { 0.0 };
-        let outcome = series(|number| Some(level(number) + scattered(number) / 5.0), 120);
-        let factor = yes_on(
-            |number| number * 5 % 7 < if number < 60 { 2 } else { 5 },
-            120,
+        // From day 60 to day 120 everything is 4 points better, and the factor is there far more often.
+        let better = |number: i64| (60..120).contains(&number);
+        let outcome = series(
+            |number| Some(scattered(number) / 5.0 - if better(number) { 4.0 } else { 0.0 }),
+            180,
         );
+        let factor = yes_on(
+            |number| number * 5 % 7 < if better(number) { 5 } else { 2 },
+            180,
+        );
+        let changes = [60, 120].map(|number| date(2026, 1, 1) + jiff::Span::new().days(number));
         let difference =
             |changes: &[Date]| match only(&answered(&[question(&factor, &outcome, 0)], changes)) {
                 Answer::Compared(comparison) => comparison.contrast.difference,
                 short => panic!("{short:?}"),
             };
-        assert!(difference(&[]) < -1.0);
-        assert!(difference(&[date(2026, 1, 1) + jiff::Span::new().days(60)]).abs() < 0.3);
+        assert!(difference(&[]) < -1.0, "{}", difference(&[]));
+        assert!(difference(&changes).abs() < 0.3, "{}", difference(&changes));
+    }
+
+    #[test]
+    fn a_drift_does_not_pass_for_the_factor() {
+        // Everything grows steadily worse, and the factor is there more and more often.
+        let outcome = series(
+            |number| Some(number as f64 / 30.0 + scattered(number) / 5.0),
+            120,
+        );
+        let factor = yes_on(|number| number * 5 % 12 < number / 10, 120);
+        let answers = answered(&[question(&factor, &outcome, 0)], &[]);
+        let Answer::Compared(comparison) = only(&answers) else {
+            panic!("{answers:?}");
+        };
+        let recorded = comparison.spans[0].difference();
+        assert!(
+            recorded.is_some_and(|recorded| recorded > 0.8),
+            "{recorded:?}"
+        );
+        assert!(comparison.contrast.difference.abs() < 0.3, "{comparison:?}");
+        assert!(!comparison.went_together());
     }
 
     #[test]

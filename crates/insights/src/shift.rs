@@ -3,9 +3,13 @@
 //! The outcomes of a span are turned as a ring: each turn keeps how one day resembles the next, in the factors and in the
 //! outcomes, and undoes only which met which. One turn moves all outcomes against all factors at once, holes included.
 //! The adjusted p of a question is the share of turns, the recorded order among them, in which the largest |t| over *all*
-//! questions reaches its own: Westfall & Young, *Resampling-Based Multiple Testing* (1993), single-step max-T, with the
-//! turns of Harris, "Nonsense correlations in neuroscience" (bioRxiv 2020.11.29.402719). As the recorded order counts, p is
-//! never 0 (Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010), and never below 1 ÷ turns.
+//! questions reaches its own: Westfall & Young, *Resampling-Based Multiple Testing* (1993), single-step max-T. As the
+//! recorded order counts, p is never 0 (Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010), and never below 1 ÷
+//! turns.
+//!
+//! A ring has no beginning, so turning is only fair to what does not drift (Harris, "Nonsense correlations in
+//! neuroscience", bioRxiv 2020.11.29.402719); hence outcomes come here without their drift (`grid`). What wanders in other
+//! ways, such as a change that nobody recorded, is not guarded against: the README shows how often that errs.
 
 use std::ops::Range;
 
