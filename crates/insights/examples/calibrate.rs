@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn holes_changes_and_drift_do_not_pass_for_findings() {
-        let journals = 400;
+        let journals = 200;
         let nothing = Truth::nothing(0.3, 90);
         for truth in [
             Truth {

@@ -1,8 +1,8 @@
 //! Statistics over entries: what went together, and the numbers of the report.
 //!
 //! Owns pure functions over daily series; no IO, no clock, no Automerge. Randomness is a seed: the same data give the
-//! same answer. Missing is never zero, and nothing fills a gap. The README beside this crate says which method answers
-//! what, why, and how often it errs.
+//! same answer. Missing is never zero, and nothing fills a gap. `README.md` of this crate says how a question is answered,
+//! why so, and how often that errs.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod bootstrap;
