@@ -479,6 +479,21 @@ mod tests {
         let first = answered(&questions, &[]);
         assert_eq!(first.turns, Some(Turns::Drawn(2000)));
         assert_eq!(first, answered(&questions, &[]));
+        // On every machine and in every version: pinned, so that another generator would be noticed.
+        let Answer::Compared(comparison) = only(&first) else {
+            panic!("{first:?}");
+        };
+        let interval = comparison.interval.unwrap();
+        let pinned = (
+            comparison.adjusted_p,
+            interval.low,
+            interval.high,
+            interval.block,
+        );
+        assert_eq!(
+            pinned,
+            (0.3795, -0.27502477699407263, 0.27355024625284613, 9)
+        );
         let other = Draws {
             seed: 2,
             ..Draws::default()
