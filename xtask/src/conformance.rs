@@ -1,8 +1,10 @@
 //! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
 //!
-//! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `wasm`: the crates
-//! without IO are checked for a machine that has no operating system.
+//! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `insights`: another
+//! reproduces every statistic. `wasm`: the crates without IO are checked for a machine that has no operating system.
 
+mod insights;
+mod python;
 mod vectors;
 mod wasm;
 
@@ -13,7 +15,9 @@ use crate::process;
 
 /// Runs every check, and stops at the first failure.
 pub(crate) fn run() -> Result<(), Failure> {
-    vectors::run()?;
+    let python = python::environment()?;
+    vectors::run(&python)?;
+    insights::run(&python)?;
     wasm::run()
 }
 

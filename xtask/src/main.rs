@@ -5,6 +5,7 @@
 
 mod bench;
 mod binaries;
+mod calibrate;
 mod conformance;
 mod demo;
 mod failure;
@@ -23,10 +24,11 @@ usage: cargo xtask COMMAND
   demo         two devices, one relay, one journal: set up, filled, synced and compared before your eyes
   test         format, lints, house rules, every test
   tidy         the house rules alone: sizes, names, who may import whom
-  conformance  checks by outside programs: golden vectors, the pure crates for wasm32
+  conformance  checks by outside programs: golden vectors, every statistic, the pure crates for wasm32
   sim          many devices, a lying relay and cheating members, from a seed; the options are those of the
                simulator (--seed N, --seeds A..B, --histories N, --steps M, --devices K), or --mutants alone:
                builds with deliberate bugs, each of which must be caught
+  calibrate    how often the statistics err, on simulated journals whose truth is known (some minutes)
   bench        the budgets, each beside a baseline measured in the same run (release build, some minutes)";
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         "bench" => bench::run(),
+        "calibrate" => calibrate::run(),
         "conformance" => conformance::run(),
         "demo" => demo::run(),
         "sim" => sim::run(rest),

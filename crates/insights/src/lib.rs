@@ -1,5 +1,25 @@
 //! Statistics over entries: what went together, and the numbers of the report.
 //!
-//! Owns pure functions over the journal's entry types; no IO, no clock, no Automerge. Offers nothing yet: the crate stands
-//! so that its place among the others, and the rules it keeps, are checked from the start.
+//! Owns pure functions over daily series; no IO, no clock, no Automerge. Randomness is a seed: the same data give the
+//! same answer. Missing is never zero, and nothing fills a gap. `README.md` of this crate says how a question is answered,
+//! why so, and how often that errs.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod bootstrap;
+mod contrast;
+pub mod doses;
+mod grid;
+pub mod laps;
+pub mod phase;
+pub mod presence;
+pub mod question;
+pub mod series;
+mod shift;
+pub mod statistics;
+pub mod words;
+
+pub use bootstrap::Interval;
+pub use contrast::Contrast;
+pub use question::{Answer, Answers, Draws, Question, Split, ask};
+pub use series::Series;
+pub use shift::Turns;
