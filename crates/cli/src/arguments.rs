@@ -28,6 +28,9 @@ use crate::output::{Colour, Form};
 /// The summary of `ebb --help`: commands in groups, as people look for them.
 const HELP: &str = include_str!("arguments/help.txt");
 
+/// The topic of `ebb help` that is no command: what can be logged, with every field, its range, unit and code.
+const MANUAL: &str = "kinds";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "ebb", version, about, override_help = HELP)]
@@ -377,13 +380,16 @@ impl Cli {
 
 fn understand(matches: &ArgMatches) -> Result<Outcome<Line>, clap::Error> {
     let global = Global::from_arg_matches(matches)?;
+    let kind = matches
+        .subcommand()
+        .and_then(|(name, sub)| Some((journal::kind::kind(name)?, sub)));
+    if let Some((kind, sub)) = kind {
+        return Ok(Typed::logged(kind, sub).map(|typed| Line {
+            global,
+            request: Request::Log(typed),
+        }));
+    }
     let request = match matches.subcommand() {
-        Some((name, sub)) if journal::kind::kind(name).is_some() => {
-            match Typed::logged(name, sub) {
-                Ok(typed) => Request::Log(typed),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
         Some((EDIT, sub)) => Request::Edit(Id::from_arg_matches(sub)?.id, Typed::corrected(sub)),
         _ => Cli::from_arg_matches(matches)?
             .command
@@ -415,6 +421,9 @@ fn asked(line: &line::Prepared, (what, text): (&'static str, String)) -> Line {
 
 /// Returns the help for a command given by its words; for ebb itself without.
 fn help_for(words: &[String]) -> Outcome<String> {
+    if words == [MANUAL] {
+        return Ok(journal::kind::manual());
+    }
     let mut command = tree();
     command.build();
     let mut found = &mut command;

@@ -5,7 +5,7 @@ use journal::entry::Patch;
 use journal::kind::{COMMON, Shape};
 
 use super::entries::Told;
-use super::log::{read_at, read_field};
+use super::log::{read_at, read_field, with_whole_ids};
 use super::session::Session;
 use crate::arguments::Typed;
 use crate::error::{CommandError, Exit, Outcome};
@@ -34,6 +34,7 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
         .entry(id)
         .map_err(|error| failure::lookup(error, &now))?;
     let kind = view.entry.kind.clone();
+    let typed = with_whole_ids(&kind, typed, &now, || session.open())?;
     let mut patch = Patch::default();
     if let Some(text) = &typed.at {
         let flag = format!("ebb edit {id} --at");
@@ -52,7 +53,9 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
         let is_time = field.is_some_and(|field| field.shape == Shape::Instant);
         let read = read_field(read_as, name, text, if is_time { &reference } else { &now })?;
         if read.is_empty() {
-            patch.remove.push((*name).to_owned());
+            patch
+                .remove
+                .push(field.map_or(*name, |field| field.name).to_owned());
         }
         patch.set.extend(read);
     }
