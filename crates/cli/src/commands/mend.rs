@@ -50,8 +50,14 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
             kind.as_str()
         };
         let field = known.and_then(|kind| kind.field(name));
+        // An empty answer takes the field away, whatever its shape.
+        if let Some(field) = field.filter(|_| text.trim().is_empty()) {
+            patch.remove.push(field.name.to_owned());
+            continue;
+        }
         let is_time = field.is_some_and(|field| field.shape == Shape::Instant);
-        let read = read_field(read_as, name, text, if is_time { &reference } else { &now })?;
+        let read = read_field(read_as, name, text, if is_time { &reference } else { &now });
+        let read = read.map_err(|error| rehinted(error, id))?;
         if read.is_empty() {
             patch
                 .remove
