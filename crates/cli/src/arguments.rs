@@ -93,6 +93,11 @@ pub(crate) enum Command {
     Delete(Id),
     /// Restore a deleted entry.
     Restore(Id),
+    /// Show every change of an entry: who, when, and what.
+    History(Id),
+    /// Show what was changed in two places at once, or settle it.
+    #[command(after_help = "Examples:\n  ebb conflicts\n  ebb conflicts resolve a1b2c3")]
+    Conflicts(Conflicts),
     /// Add a device of yours.
     #[command(subcommand)]
     Device(Device),
@@ -216,6 +221,23 @@ pub(crate) struct List {
     /// Deleted entries too.
     #[arg(long)]
     pub(crate) deleted: bool,
+}
+
+/// `ebb conflicts`
+#[derive(Debug, Args)]
+pub(crate) struct Conflicts {
+    #[command(subcommand)]
+    pub(crate) command: Option<ConflictsCommand>,
+}
+
+/// `ebb conflicts …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConflictsCommand {
+    /// Let the values that are shown stand. (To choose another value, edit the entry.)
+    Resolve {
+        /// The entry's id, or as much of its beginning as no other shares.
+        id: String,
+    },
 }
 
 /// The id of an entry.

@@ -147,8 +147,15 @@ impl Serialize for AuthorJson<'_> {
     }
 }
 
-/// A stored value. What JSON has no type for becomes an object, which no value is otherwise.
-struct ValueJson<'a>(&'a Value);
+/// A stored value as it is shown in JSON: serialize it. What JSON has no type for becomes an object, which no value is
+/// otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueJson<'a>(&'a Value);
+
+/// Shows one stored value as [`entry_json`] does.
+pub fn value_json(value: &Value) -> ValueJson<'_> {
+    ValueJson(value)
+}
 
 impl Serialize for ValueJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -160,9 +160,12 @@ impl Invalid {
 
     /// Refuses an entry of `kind` for a field that it lacks.
     pub(crate) fn missing(kind: &'static Kind, field: &str, unless: Option<&'static str>) -> Self {
+        let known = kind.field(field);
         let mut field = Named::field(kind, field);
-        if field.name == "note" && kind.says_note() {
+        if field.name == "note" {
             field.label = "its text".to_owned();
+        } else if let Some(known) = known {
+            field.label = format!("{} ({})", known.label, known.help);
         }
         Self::Missing {
             kind: kind.name,

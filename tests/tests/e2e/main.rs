@@ -12,6 +12,7 @@ mod wait;
 mod bad_input;
 mod hostile;
 mod kill;
+mod kinds;
 mod offline;
 mod recovery;
 mod sharing;

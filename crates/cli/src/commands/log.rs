@@ -307,17 +307,58 @@ mod tests {
                  in_bed=2026-11-19T22:30:00+01:00"
                     .into(),
             ),
-            (&["dose", "amifampridine", "skipped", "--reason", "unable"], format!("dose at {now}: medicine=amifampridine; reason=unable; taken=skipped")),
-            (&["dose", "x", "10mg", "with food"], format!("dose at {now}: amount_mg=10; medicine=x; note=with food")),
-            (&["wearing-off", "legs", "2"], format!("wearing-off at {now}: area=legs; level=2")),
-            (&["wearing-off", "upper", "arms", "unable"], format!("wearing-off at {now}: area=upper-arms; level=unable")),
-            (&["infusion", "IVIG", "70g", "--day", "2/5"], format!("infusion at {now}: amount_g=70; day=2; of_days=5; product=IVIG")),
-            (&["factor", "heat", "31C"], format!("factor at {now}: heat=31")),
-            (&["factor", "heat", "-3", "°C"], format!("factor at {now}: heat=-3")),
+            (&["note", "slept", "badly"], format!("note at {now}: note=slept badly")),
+            (&["note", "--note", "-x"], format!("note at {now}: note=-x")),
+        ] {
+            assert_eq!(said(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn doses_infusions_and_factors_take_words() {
+        let now = "2026-11-22T12:00:00+01:00";
+        for (line, expected) in [
+            (
+                &["dose", "amifampridine", "skipped", "--reason", "unable"][..],
+                format!("dose at {now}: medicine=amifampridine; reason=unable; taken=skipped"),
+            ),
+            (
+                &["dose", "x", "10mg", "with food"],
+                format!("dose at {now}: amount_mg=10; medicine=x; note=with food"),
+            ),
+            (
+                &["wearing-off", "legs", "2"],
+                format!("wearing-off at {now}: area=legs; level=2"),
+            ),
+            (
+                &["wearing-off", "upper", "arms", "unable"],
+                format!("wearing-off at {now}: area=upper-arms; level=unable"),
+            ),
+            (
+                &["infusion", "IVIG", "70g", "--day", "2/5"],
+                format!("infusion at {now}: amount_g=70; day=2; of_days=5; product=IVIG"),
+            ),
+            (
+                &["factor", "heat", "31C"],
+                format!("factor at {now}: heat=31"),
+            ),
+            (
+                &["factor", "heat", "-3", "°C"],
+                format!("factor at {now}: heat=-3"),
+            ),
             (&["factor", "heat"], format!("factor at {now}: heat=yes")),
-            (&["factor", "hot", "bath", "no", "fever"], format!("factor at {now}: fever=yes; hot_bath=no")),
-            (&["factor", "stress", "6", "screens", "45m"], format!("factor at {now}: screens_min=45; stress=6")),
-            (&["factor", "stress", "skipped"], format!("factor at {now}: stress=skipped")),
+            (
+                &["factor", "hot", "bath", "no", "fever"],
+                format!("factor at {now}: fever=yes; hot_bath=no"),
+            ),
+            (
+                &["factor", "stress", "6", "screens", "45m"],
+                format!("factor at {now}: screens_min=45; stress=6"),
+            ),
+            (
+                &["factor", "stress", "skipped"],
+                format!("factor at {now}: stress=skipped"),
+            ),
             (
                 &["factor", "caffeine", "2", "--last", "15:00"],
                 format!("factor at {now}: caffeine=2; caffeine_last=2026-11-21T15:00:00+01:00"),
@@ -326,36 +367,117 @@ mod tests {
                 &["factor", "alcohol", "1", "--last", "unable", "two glasses"],
                 format!("factor at {now}: alcohol=1; alcohol_last=unable; note=two glasses"),
             ),
-            (&["factor", "weather", "change", "6", "stress", "2"], format!("factor at {now}: name=weather change; stress=2; value=6")),
-            (&["factor", "--fever", "--stress", "3"], format!("factor at {now}: fever=yes; stress=3")),
-            (&["symptom", "dry-mouth", "2"], format!("symptom at {now}: dry_mouth=2")),
-            (&["symptom", "double", "vision", "1", "when reading"], format!("symptom at {now}: double_vision=1; note=when reading")),
-            (&["symptom", "breathing", "lying-flat"], format!("symptom at {now}: breathing_lying_flat=yes")),
-            (&["symptom", "breathing", "lying", "flat"], format!("symptom at {now}: breathing_lying_flat=yes")),
+            (
+                &["factor", "weather", "change", "6", "stress", "2"],
+                format!("factor at {now}: name=weather change; stress=2; value=6"),
+            ),
+            (
+                &["factor", "--fever", "--stress", "3"],
+                format!("factor at {now}: fever=yes; stress=3"),
+            ),
+        ] {
+            assert_eq!(said(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn symptoms_tests_and_texts_take_words() {
+        let now = "2026-11-22T12:00:00+01:00";
+        for (line, expected) in [
+            (
+                &["symptom", "dry-mouth", "2"][..],
+                format!("symptom at {now}: dry_mouth=2"),
+            ),
+            (
+                &["symptom", "double", "vision", "1", "when reading"],
+                format!("symptom at {now}: double_vision=1; note=when reading"),
+            ),
+            (
+                &["symptom", "breathing", "lying-flat"],
+                format!("symptom at {now}: breathing_lying_flat=yes"),
+            ),
+            (
+                &["symptom", "breathing", "lying", "flat"],
+                format!("symptom at {now}: breathing_lying_flat=yes"),
+            ),
             (
                 &["symptom", "breathing", "rest=no", "talking", "choking", "0"],
                 format!("symptom at {now}: breathing_at_rest=no; breathing_talking=yes; choking=0"),
             ),
-            (&["symptom", "tremor", "1"], format!("symptom at {now}: level=1; name=tremor")),
+            (
+                &["symptom", "tremor", "1"],
+                format!("symptom at {now}: level=1; name=tremor"),
+            ),
             (
                 &["test", "3tug", "12.1", "12.8", "14.0", "--aid", "none"],
                 format!("test at {now}: aid=none; laps=12.1, 12.8, 14; test=3tug"),
             ),
-            (&["test", "3tug", "12.1", "--aborted"], format!("test at {now}: aborted=yes; laps=12.1; test=3tug")),
-            (&["test", "3tug", "unable", "too tired today"], format!("test at {now}: laps=unable; note=too tired today; test=3tug")),
-            (&["test", "chair-stand", "11"], format!("test at {now}: stands=11; test=chair-stand-30s")),
-            (&["test", "grip", "23.5kg"], format!("test at {now}: grip_kg=23.5; test=grip")),
-            (&["test", "stairs", "42", "s"], format!("test at {now}: name=stairs; test=other; unit=s; value=42")),
-            (&["test", "six minute walk", "310m"], format!("test at {now}: name=six minute walk; test=other; unit=m; value=310")),
             (
-                &["exercise", "sit to stand", "--sets", "2", "--reps", "8", "--effort", "4"],
+                &["test", "3tug", "12.1", "--aborted"],
+                format!("test at {now}: aborted=yes; laps=12.1; test=3tug"),
+            ),
+            (
+                &["test", "3tug", "unable", "too tired today"],
+                format!("test at {now}: laps=unable; note=too tired today; test=3tug"),
+            ),
+            (
+                &["test", "chair-stand", "11"],
+                format!("test at {now}: stands=11; test=chair-stand-30s"),
+            ),
+            (
+                &["test", "grip", "23.5kg"],
+                format!("test at {now}: grip_kg=23.5; test=grip"),
+            ),
+            (
+                &["test", "stairs", "42", "s"],
+                format!("test at {now}: name=stairs; test=other; unit=s; value=42"),
+            ),
+            (
+                &["test", "six minute walk", "310m"],
+                format!("test at {now}: name=six minute walk; test=other; unit=m; value=310"),
+            ),
+        ] {
+            assert_eq!(said(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn exercises_events_and_texts_take_words() {
+        let now = "2026-11-22T12:00:00+01:00";
+        for (line, expected) in [
+            (
+                &[
+                    "exercise",
+                    "sit to stand",
+                    "--sets",
+                    "2",
+                    "--reps",
+                    "8",
+                    "--effort",
+                    "4",
+                ][..],
                 format!("exercise at {now}: effort=4; reps=8; sets=2; what=sit to stand"),
             ),
-            (&["event", "fall", "in the kitchen"], format!("event at {now}: event=fall; note=in the kitchen")),
-            (&["event", "new", "medicine", "eye drops"], format!("event at {now}: event=new-medicine; note=eye drops")),
-            (&["event", "a flat tyre"], format!("event at {now}: event=other; note=a flat tyre")),
-            (&["score", "FSS", "5.2"], format!("score at {now}: instrument=fss; total=5.2")),
-            (&["score", "W-SAS", "-1", "--date", "yesterday"], format!("score at {now}: date=2026-11-21; instrument=w-sas; total=-1")),
+            (
+                &["event", "fall", "in the kitchen"],
+                format!("event at {now}: event=fall; note=in the kitchen"),
+            ),
+            (
+                &["event", "new", "medicine", "eye drops"],
+                format!("event at {now}: event=new-medicine; note=eye drops"),
+            ),
+            (
+                &["event", "a flat tyre"],
+                format!("event at {now}: event=other; note=a flat tyre"),
+            ),
+            (
+                &["score", "FSS", "5.2"],
+                format!("score at {now}: instrument=fss; total=5.2"),
+            ),
+            (
+                &["score", "W-SAS", "-1", "--date", "yesterday"],
+                format!("score at {now}: date=2026-11-21; instrument=w-sas; total=-1"),
+            ),
             (
                 &["question", "Could the third dose move?"],
                 format!("question at {now}: note=Could the third dose move?"),
@@ -364,8 +486,6 @@ mod tests {
                 &["question", "Could it?", "--answer", "yes"],
                 format!("question at {now}: answer=yes; note=Could it?; state=answered"),
             ),
-            (&["note", "slept", "badly"], format!("note at {now}: note=slept badly")),
-            (&["note", "--note", "-x"], format!("note at {now}: note=-x")),
         ] {
             assert_eq!(said(line), expected, "{line:?}");
         }
@@ -428,7 +548,7 @@ mod tests {
         try: ebb symptom --name "diplopa" --level 2    (if it is a name of your own)
         "#);
         insta::assert_snapshot!(said(&["factor", "weather"]), @r"
-        missing-field 2: a factor entry needs value
+        missing-field 2: a factor entry needs value (how much of it, 0 to 10, or yes or no)
         try: ebb factor stress 6
         ");
         insta::assert_snapshot!(said(&["factor", "stress"]), @r#"
@@ -453,9 +573,13 @@ mod tests {
         try: ebb test 3tug 12.1 12.8 14.0 --aid none
         ");
         insta::assert_snapshot!(said(&["test", "chair-stand"]), @r"
-        missing-field 2: a test entry needs stands, unless it was stopped early
+        missing-field 2: a test entry needs stands (how many chair stands in 30 seconds), unless it was stopped early
         try: ebb test 3tug 12.1 12.8 14.0 --aid none
         ");
+    }
+
+    #[test]
+    fn each_value_that_does_not_fit_the_rest_is_named_with_what_to_type() {
         insta::assert_snapshot!(said(&["infusion", "IVIG", "70g", "--day", "6/5"]), @r"
         invalid-value 2: day is 6; it must be at most 5, the days of the course
         try: ebb infusion IVIG 70g --day 2/5
@@ -465,7 +589,7 @@ mod tests {
         try: ebb wearing-off legs 2
         ");
         insta::assert_snapshot!(said(&["wearing-off", "2"]), @r"
-        missing-field 2: a wearing-off entry needs area
+        missing-field 2: a wearing-off entry needs area (where the medicine wears off)
         try: ebb wearing-off legs 2
         ");
         insta::assert_snapshot!(said(&["score", "Borg", "12"]), @r"
@@ -482,7 +606,7 @@ mod tests {
         try: --date yesterday
         ");
         insta::assert_snapshot!(said(&["event"]), @r#"
-        missing-field 2: an event entry needs event
+        missing-field 2: an event entry needs event (what happened)
         try: ebb event fall "in the kitchen"
         "#);
         insta::assert_snapshot!(said(&["question"]), @r#"

@@ -238,11 +238,11 @@ mod tests {
         let refusal = |patch: Patch| patch.edit(id, &fields).unwrap_err().to_string();
         assert_eq!(
             refusal(patch(&[], &["taken"])),
-            "a dose entry needs amount, unless it was skipped"
+            "a dose entry needs amount (how much was taken, in mg), unless it was skipped"
         );
         assert_eq!(
             refusal(patch(&[("medicine", "".into())], &[])),
-            "a dose entry needs medicine"
+            "a dose entry needs medicine (which medicine)"
         );
         assert!(
             patch(&[("amount_mg", 5.into())], &["taken"])

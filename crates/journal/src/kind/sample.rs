@@ -98,51 +98,7 @@ pub(crate) fn edges(shape: &Shape) -> (Vec<Value>, Vec<Value>) {
     match *shape {
         Shape::Int { min, max } => whole(min, max),
         Shape::Minutes { max } | Shape::Hours { max } => whole(0, max),
-        Shape::Decimal {
-            min,
-            above_min,
-            max,
-            places,
-        } => {
-            let step = 10f64.powi(-i32::from(places));
-            let (least, below) = if above_min {
-                (min + step, min)
-            } else {
-                (min, min - step)
-            };
-            let wrong = [
-                below,
-                max + step,
-                least + step / 2.0,
-                f64::NAN,
-                f64::INFINITY,
-            ];
-            let (valid, mut wrong) = (
-                [least, max].map(Value::from),
-                wrong.map(Value::from).to_vec(),
-            );
-            wrong.push(i64::MAX.into());
-            (valid.to_vec(), wrong)
-        }
-        Shape::Numbers {
-            max,
-            places,
-            max_items,
-        } => {
-            let step = 10f64.powi(-i32::from(places));
-            let of =
-                |numbers: Vec<f64>| Value::List(numbers.into_iter().map(Scalar::Float).collect());
-            let valid = vec![of(vec![step]), of(vec![max; max_items])];
-            let long = of(vec![max; max_items + 1]);
-            let wrong = vec![
-                of(vec![]),
-                of(vec![0.0]),
-                of(vec![max + step]),
-                long,
-                1.into(),
-            ];
-            (valid, wrong)
-        }
+        Shape::Decimal { .. } | Shape::Numbers { .. } => fractions(shape),
         Shape::Choice(choices) => {
             let valid = choices.iter().map(|choice| choice.value.into()).collect();
             (
@@ -193,6 +149,58 @@ pub(crate) fn edges(shape: &Shape) -> (Vec<Value>, Vec<Value>) {
             (vec!["2026-11-20".into()], wrong.to_vec())
         }
         Shape::Entry => (vec![ID.into()], vec!["019a".into(), 5.into()]),
+    }
+}
+
+/// The edges of shapes of numbers with decimals.
+fn fractions(shape: &Shape) -> (Vec<Value>, Vec<Value>) {
+    match *shape {
+        Shape::Decimal {
+            min,
+            above_min,
+            max,
+            places,
+        } => {
+            let step = 10f64.powi(-i32::from(places));
+            let (least, below) = if above_min {
+                (min + step, min)
+            } else {
+                (min, min - step)
+            };
+            let wrong = [
+                below,
+                max + step,
+                least + step / 2.0,
+                f64::NAN,
+                f64::INFINITY,
+            ];
+            let (valid, mut wrong) = (
+                [least, max].map(Value::from),
+                wrong.map(Value::from).to_vec(),
+            );
+            wrong.push(i64::MAX.into());
+            (valid.to_vec(), wrong)
+        }
+        Shape::Numbers {
+            max,
+            places,
+            max_items,
+        } => {
+            let step = 10f64.powi(-i32::from(places));
+            let of =
+                |numbers: Vec<f64>| Value::List(numbers.into_iter().map(Scalar::Float).collect());
+            let valid = vec![of(vec![step]), of(vec![max; max_items])];
+            let long = of(vec![max; max_items + 1]);
+            let wrong = vec![
+                of(vec![]),
+                of(vec![0.0]),
+                of(vec![max + step]),
+                long,
+                1.into(),
+            ];
+            (valid, wrong)
+        }
+        _ => panic!("no decimals"),
     }
 }
 

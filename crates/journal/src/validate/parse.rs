@@ -312,6 +312,25 @@ mod tests {
             ("activity", "eased", "Y", "eased=yes"),
             ("activity", "what", "skipped", "what=skipped"),
             ("dose", "reason", "Skipped", "reason=skipped"),
+            ("dose", "amount", "10mg", "amount_mg=10"),
+            ("dose", "amount_mg", "2.5", "amount_mg=2.5"),
+            ("dose", "amount", "0.5g", "amount_mg=500"),
+            ("dose", "amount", "0.0035 g", "amount_mg=3.5"),
+            ("dose", "taken", "skipped", "taken=skipped"),
+            (
+                "dose",
+                "planned-at",
+                "2026-11-20T08:00Z",
+                "planned_at=2026-11-20T08:00:00+00:00",
+            ),
+        ] {
+            check(kind, name, text, expected);
+        }
+    }
+
+    #[test]
+    fn reads_units_parts_and_codes() {
+        for (kind, name, text, expected) in [
             ("wearing-off", "area", "thighs", "area=legs"),
             ("infusion", "amount", "70g", "amount_g=70"),
             ("infusion", "amount", "500 mg", "amount_g=0.5"),
@@ -360,17 +379,6 @@ mod tests {
                 "on",
                 "019A9FF6-a47b-7707-8707-070707070707",
                 "on=019a9ff6-a47b-7707-8707-070707070707",
-            ),
-            ("dose", "amount", "10mg", "amount_mg=10"),
-            ("dose", "amount_mg", "2.5", "amount_mg=2.5"),
-            ("dose", "amount", "0.5g", "amount_mg=500"),
-            ("dose", "amount", "0.0035 g", "amount_mg=3.5"),
-            ("dose", "taken", "skipped", "taken=skipped"),
-            (
-                "dose",
-                "planned-at",
-                "2026-11-20T08:00Z",
-                "planned_at=2026-11-20T08:00:00+00:00",
             ),
         ] {
             check(kind, name, text, expected);

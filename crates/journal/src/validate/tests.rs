@@ -213,6 +213,15 @@ fn what_is_said_of_each_shape() {
             71.into(),
             "heat is 71; it must be a number of °C from -60 to 70, with at most 1 decimal; or yes, no",
         ),
+    ] {
+        let refused = check(kind, name, &value).unwrap_err();
+        assert_eq!(refused.to_string(), said);
+    }
+}
+
+#[test]
+fn what_is_said_of_each_shape_of_text_and_time() {
+    for (kind, name, value, said) in [
         (
             "test",
             "laps",
@@ -333,20 +342,33 @@ fn tags_are_at_most_20_of_at_most_200_bytes() {
     }
 }
 
+/// Takes out what stands in parentheses.
+fn without_help(said: &str) -> String {
+    let Some((before, rest)) = said.split_once(" (") else {
+        return said.to_owned();
+    };
+    let (_, after) = rest.split_once(')').unwrap();
+    format!("{before}{after}")
+}
+
+/// Says what an entry of these answers needs beside them.
+fn needs(kind: &str, typed: &[(&str, &str)]) -> String {
+    let mut fields = Fields::new();
+    for (name, text) in typed {
+        fields.extend(parse_field(kind, name, text).unwrap());
+    }
+    match validate(kind, &fields) {
+        Ok(()) => "nothing".to_owned(),
+        Err(invalid @ Invalid::Missing { .. }) => without_help(&invalid.to_string()),
+        Err(invalid) => invalid.to_string(),
+    }
+}
+
 #[test]
 fn what_a_kind_needs() {
-    let needs = |kind: &str, typed: &[(&str, &str)]| {
-        let mut fields = Fields::new();
-        for (name, text) in typed {
-            fields.extend(parse_field(kind, name, text).unwrap());
-        }
-        match validate(kind, &fields) {
-            Ok(()) => "nothing".to_owned(),
-            Err(invalid) => invalid.to_string(),
-        }
-    };
+    let none = validate("dose", &Fields::new()).unwrap_err().to_string();
+    assert_eq!(none, "a dose entry needs medicine (which medicine)");
     let sorts = "a fatigue entry needs at least one of level, areas, sort, weakness";
-    let stopped = "unless it was stopped early";
     for (kind, typed, said) in [
         ("fatigue", &[][..], sorts),
         ("fatigue", &[("note", "x")], sorts),
@@ -392,9 +414,18 @@ fn what_a_kind_needs() {
         ("factor", &[("value", "6")], "a factor entry needs name"),
         ("factor", &[("name", "x")], "a factor entry needs value"),
         ("symptom", &[("name", "x")], "a symptom entry needs level"),
+    ] {
+        assert_eq!(needs(kind, typed), said, "{kind} {typed:?}");
+    }
+}
+
+#[test]
+fn what_tests_and_texts_need() {
+    let stopped = "unless it was stopped early";
+    for (kind, typed, said) in [
         (
             "test",
-            &[("test", "3tug")],
+            &[("test", "3tug")][..],
             &format!("a test entry needs laps, {stopped}"),
         ),
         (
@@ -425,7 +456,11 @@ fn what_a_kind_needs() {
         ),
         ("exercise", &[("sets", "2")], "an exercise entry needs what"),
         ("event", &[("note", "x")], "an event entry needs event"),
-        ("event", &[("event", "other")], "an event entry needs note"),
+        (
+            "event",
+            &[("event", "other")],
+            "an event entry needs its text",
+        ),
         (
             "score",
             &[("instrument", "FSS")],
