@@ -421,12 +421,11 @@ fn what_a_kind_needs() {
 
 #[test]
 fn what_tests_and_texts_need() {
-    let stopped = "unless it was stopped early";
     for (kind, typed, said) in [
         (
             "test",
             &[("test", "3tug")][..],
-            &format!("a test entry needs laps, {stopped}"),
+            "a test entry needs laps, unless it was stopped early",
         ),
         (
             "test",
@@ -442,17 +441,17 @@ fn what_tests_and_texts_need() {
         (
             "test",
             &[("test", "chair-stand")],
-            &format!("a test entry needs stands, {stopped}"),
+            "a test entry needs stands, unless it was stopped early",
         ),
         (
             "test",
             &[("test", "grip")],
-            &format!("a test entry needs grip, {stopped}"),
+            "a test entry needs grip, unless it was stopped early",
         ),
         (
             "test",
             &[("test", "other")],
-            &format!("a test entry needs name, {stopped}"),
+            "a test entry needs name, unless it was stopped early",
         ),
         ("exercise", &[("sets", "2")], "an exercise entry needs what"),
         ("event", &[("note", "x")], "an event entry needs event"),
