@@ -30,8 +30,8 @@ fn each_wrong_line_says_what_to_type() {
     try: ebb today
     try: ebb --help
     "#);
-    insta::assert_snapshot!(wrong(&["frobnicate", "--json"]), @r#"
-    unknown-command 2: there is no command "frobnicate"
+    insta::assert_snapshot!(wrong(&["xyzzy", "--json"]), @r#"
+    unknown-command 2: there is no command "xyzzy"
     try: ebb --help
     "#);
     insta::assert_snapshot!(wrong(&["relay"]), @r"

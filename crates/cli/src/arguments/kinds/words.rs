@@ -244,7 +244,11 @@ impl Typed {
     ) -> Outcome<()> {
         let mut rest = words;
         if named(kind, words).is_none() {
-            match words.iter().position(is_value).filter(|place| *place > 0) {
+            match words
+                .iter()
+                .position(|word| is_value(word))
+                .filter(|place| *place > 0)
+            {
                 Some(place) => {
                     let (called, from) = words.split_at(place);
                     let called = called.join(" ");
@@ -310,10 +314,10 @@ impl Typed {
                 Some(unit) => result.split_at(unit),
                 None => (result.as_str(), ""),
             };
-            if let (true, [next, after @ ..]) = (unit.is_empty(), rest) {
-                if !next.contains(' ') {
-                    (unit, rest) = (next, after);
-                }
+            if let (true, [next, after @ ..]) = (unit.is_empty(), rest)
+                && !next.contains(' ')
+            {
+                (unit, rest) = (next, after);
             }
             self.put("value", number.trim().to_owned())?;
             if !unit.is_empty() {
@@ -395,7 +399,7 @@ fn refuse_slip(
 }
 
 /// Tells whether a word can be the value of a factor or symptom of one's own.
-fn is_value(word: &String) -> bool {
+fn is_value(word: &str) -> bool {
     let word = word.to_lowercase();
     begins_with_number(&word) || is_state(&word) || ["yes", "no", "y", "n"].contains(&word.as_str())
 }
