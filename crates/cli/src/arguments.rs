@@ -28,6 +28,9 @@ use crate::output::{Colour, Form};
 /// The summary of `ebb --help`: commands in groups, as people look for them.
 const HELP: &str = include_str!("arguments/help.txt");
 
+/// The topic of `ebb help` that is no command: what can be logged, with every field, its range, unit and code.
+const MANUAL: &str = "kinds";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "ebb", version, about, override_help = HELP)]
@@ -90,6 +93,11 @@ pub(crate) enum Command {
     Delete(Id),
     /// Restore a deleted entry.
     Restore(Id),
+    /// Show every change of an entry: who, when, and what.
+    History(Id),
+    /// Show what was changed in two places at once, or settle it.
+    #[command(after_help = "Examples:\n  ebb conflicts\n  ebb conflicts resolve a1b2c3")]
+    Conflicts(Conflicts),
     /// Add a device of yours.
     #[command(subcommand)]
     Device(Device),
@@ -213,6 +221,23 @@ pub(crate) struct List {
     /// Deleted entries too.
     #[arg(long)]
     pub(crate) deleted: bool,
+}
+
+/// `ebb conflicts`
+#[derive(Debug, Args)]
+pub(crate) struct Conflicts {
+    #[command(subcommand)]
+    pub(crate) command: Option<ConflictsCommand>,
+}
+
+/// `ebb conflicts …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConflictsCommand {
+    /// Let the values that are shown stand. (To choose another value, edit the entry.)
+    Resolve {
+        /// The entry's id, or as much of its beginning as no other shares.
+        id: String,
+    },
 }
 
 /// The id of an entry.
@@ -377,13 +402,16 @@ impl Cli {
 
 fn understand(matches: &ArgMatches) -> Result<Outcome<Line>, clap::Error> {
     let global = Global::from_arg_matches(matches)?;
+    let kind = matches
+        .subcommand()
+        .and_then(|(name, sub)| Some((journal::kind::kind(name)?, sub)));
+    if let Some((kind, sub)) = kind {
+        return Ok(Typed::logged(kind, sub).map(|typed| Line {
+            global,
+            request: Request::Log(typed),
+        }));
+    }
     let request = match matches.subcommand() {
-        Some((name, sub)) if journal::kind::kind(name).is_some() => {
-            match Typed::logged(name, sub) {
-                Ok(typed) => Request::Log(typed),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
         Some((EDIT, sub)) => Request::Edit(Id::from_arg_matches(sub)?.id, Typed::corrected(sub)),
         _ => Cli::from_arg_matches(matches)?
             .command
@@ -415,6 +443,9 @@ fn asked(line: &line::Prepared, (what, text): (&'static str, String)) -> Line {
 
 /// Returns the help for a command given by its words; for ebb itself without.
 fn help_for(words: &[String]) -> Outcome<String> {
+    if words == [MANUAL] {
+        return Ok(journal::kind::manual());
+    }
     let mut command = tree();
     command.build();
     let mut found = &mut command;

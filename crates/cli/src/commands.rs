@@ -12,6 +12,7 @@ mod journals;
 mod link;
 mod log;
 mod mend;
+mod past;
 mod people;
 mod plain;
 mod recover;
@@ -65,6 +66,8 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Show(id) => entries::show(&id.id, session),
         Command::Delete(id) => mend::delete(&id.id, session),
         Command::Restore(id) => mend::restore(&id.id, session),
+        Command::History(id) => past::history(&id.id, session),
+        Command::Conflicts(conflicts) => past::conflicts(&conflicts, session),
         Command::Device(Device::Add { name, expires }) => {
             link::add_device(name.as_deref(), expires.as_deref(), session)
         }

@@ -110,6 +110,14 @@ pub(crate) fn invalid(error: &Invalid, kind: &str) -> CommandError {
     }
 }
 
+/// Says that a text is no day.
+pub(crate) fn no_day(field: &str, text: &str) -> CommandError {
+    let message = format!("{field} is {text}; it must be a date such as 2026-11-20");
+    CommandError::new("invalid-value", Exit::Usage, message)
+        .hint(format!("--{field} 2026-11-20"))
+        .hint(format!("--{field} yesterday"))
+}
+
 impl From<OpenError> for CommandError {
     fn from(error: OpenError) -> Self {
         let family = error.family();

@@ -12,6 +12,7 @@ mod again;
 pub mod bundle;
 mod error;
 pub mod genesis;
+pub mod history;
 mod home;
 pub mod join;
 mod journal;

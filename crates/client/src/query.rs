@@ -205,6 +205,21 @@ impl Journal {
         self.listed(&wanted)
     }
 
+    /// Returns the comments on an entry, by time, then id.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn comments(&self, on: EntryId) -> Result<Vec<EntryView>, ReadError> {
+        let filter = Filter {
+            kind: Some("comment".to_owned()),
+            ..Filter::default()
+        };
+        let id = journal::Value::from(on.to_string());
+        let mut comments = self.entries(&filter)?;
+        comments.retain(|comment| comment.entry.fields.get("on") == Some(&id));
+        Ok(comments)
+    }
+
     /// Returns the last dose taken, wholly or in part, before an instant.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use journal::change::{self, ChangeHash, CreateError, NewChange, Tip};
 use journal::document::{Document, Item, UpdateError};
 use journal::entry::{Draft, Edit, Patch, Status};
+use journal::validate::Invalid;
 use journal::{Actor, DocumentId, EntryId};
 use protocol::id::ChainId;
 use store::document::{DocumentParts, StoredTip};
@@ -38,7 +39,7 @@ const MANY_PARTS: usize = 64;
 pub enum RecordError {
     /// A field is unknown or out of range.
     #[error(transparent)]
-    Invalid(#[from] journal::validate::Invalid),
+    Invalid(#[from] Invalid),
     /// This device's clock is so far off that no entry can be dated.
     #[error("the clock of this device is far off; an entry cannot be dated")]
     Clock,
@@ -160,7 +161,7 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is changed then.
     pub fn edit(&mut self, id: &str, patch: &Patch) -> Result<EntryView, RecordError> {
-        self.change(id, |_, _| patch.clone())
+        self.change(id, |_, item, id| patch.edit(id, &item.fields))
     }
 
     /// Deletes an entry: it is marked as entered in error, and can be restored.
@@ -176,19 +177,19 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is changed then.
     pub fn restore(&mut self, id: &str) -> Result<EntryView, RecordError> {
-        self.change(id, |document, item| match item.fields.get(STATUS) {
+        self.change(id, |document, item, id| match item.fields.get(STATUS) {
             Some(status) if *status == DELETED.as_str().into() => {
-                Patch::status(before_deletion(document, &item.key))
+                Patch::status(before_deletion(document, &item.key)).edit(id, &item.fields)
             }
-            _ => Patch::default(),
+            _ => Ok(Edit::default()),
         })
     }
 
-    /// Changes an entry as `patch` decides, given its document and what it is now.
-    fn change(
+    /// Changes an entry as `edit` decides, given its document and what it is now.
+    pub(crate) fn change(
         &mut self,
         id: &str,
-        patch: impl Fn(&Document, &Item) -> Patch,
+        edit: impl Fn(&Document, &Item, EntryId) -> Result<Edit, Invalid>,
     ) -> Result<EntryView, RecordError> {
         self.leave_copied_chain()?;
         let path = self.path();
@@ -205,7 +206,7 @@ impl Journal {
                 writer.put_document(&name, &parts.edition, &loaded.save())?;
             }
             let item = loaded.item(&key).ok_or_else(unknown)?;
-            let Edit { set, remove } = patch(&loaded, &item).edit(id, &item.fields)?;
+            let Edit { set, remove } = edit(&loaded, &item, id)?;
             let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
             let own = writer.own()?;
             let now = os::now();

@@ -265,7 +265,7 @@ fn is_zone_name(name: &str) -> bool {
 /// Makes an entry from flags as typed, recorded at 2026-11-20T08:00:00.123+01:00.
 #[cfg(test)]
 pub(crate) fn test_entry(kind: &str, typed: &[(&str, &str)]) -> Entry {
-    let (id, at) = tests::id_and_at();
+    let (id, at) = id_and_at();
     let mut draft = Draft::new(kind, at);
     for (name, text) in typed {
         draft
@@ -276,11 +276,14 @@ pub(crate) fn test_entry(kind: &str, typed: &[(&str, &str)]) -> Entry {
 }
 
 #[cfg(test)]
+pub(crate) use tests::id_and_at;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     /// An id of 2026-11-20T08:00:00.123+01:00, and its second in Madrid.
-    pub(super) fn id_and_at() -> (EntryId, At) {
+    pub(crate) fn id_and_at() -> (EntryId, At) {
         let at: At = "2026-11-20T08:00:00+01:00[Europe/Madrid]".parse().unwrap();
         let ms = at.instant().as_millisecond() + 123;
         (EntryId::mint(u64::try_from(ms).unwrap(), [7; 10]), at)

@@ -3,6 +3,8 @@
 //! Keys come in one order: what every entry has, the fields of its kind as the table lists them, then what is not
 //! understood, by name. Absent fields are left out. Nothing here is local to a device.
 
+mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -10,6 +12,8 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use crate::entry::{Author, Entry, Precision, Source};
 use crate::kind::{self, COMMON, Field, Shape};
 use crate::value::{Fields, Scalar, Value};
+
+pub use read::{NoEntry, read_entry};
 
 /// An entry as it is shown in JSON: serialize it.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +51,11 @@ impl Serialize for EntryJson<'_> {
         for field in kind::kind(&entry.kind).map_or(&[][..], |kind| kind.fields) {
             own(field, &entry.fields, &mut map)?;
         }
-        let of_areas = |name: &str| {
+        let of_parts = |name: &str| {
             let fields = kind::kind(&entry.kind).map_or(&[][..], |kind| kind.fields);
-            fields.iter().any(|field| field.stored_area(name).is_some())
+            fields.iter().any(|field| field.stored_part(name).is_some())
         };
-        for (name, value) in entry.fields.iter().filter(|(name, _)| !of_areas(name)) {
+        for (name, value) in entry.fields.iter().filter(|(name, _)| !of_parts(name)) {
             map.entry(name, &ValueJson(value))?;
         }
         map.map.end()
@@ -83,9 +87,9 @@ impl EntryJson<'_> {
     }
 }
 
-/// Writes a field of the kind; the areas of one asked per area become one object, those not known too.
+/// Writes a field of the kind; the parts of one asked part by part become one object, those not known too.
 fn own<M: SerializeMap>(field: &Field, fields: &Fields, map: &mut Keys<M>) -> Result<(), M::Error> {
-    let Shape::PerArea { areas, .. } = field.shape else {
+    let Shape::Each { parts, .. } = field.shape else {
         return match fields.get(field.name) {
             Some(value) => map.entry(field.name, &ValueJson(value)),
             None => Ok(()),
@@ -93,19 +97,19 @@ fn own<M: SerializeMap>(field: &Field, fields: &Fields, map: &mut Keys<M>) -> Re
     };
     let mut asked: BTreeMap<(usize, String), ValueJson<'_>> = BTreeMap::new();
     for (name, value) in fields {
-        let Some(area) = field.stored_area(name) else {
+        let Some(part) = field.stored_part(name) else {
             continue;
         };
-        let place = areas
+        let place = parts
             .iter()
-            .position(|known| known.value == area)
-            .unwrap_or(areas.len());
-        asked.insert((place, area), ValueJson(value));
+            .position(|known| known.value == part)
+            .unwrap_or(parts.len());
+        asked.insert((place, part), ValueJson(value));
     }
     if asked.is_empty() {
         Ok(())
     } else {
-        map.entry(field.name, &AreasJson(asked))
+        map.entry(field.name, &PartsJson(asked))
     }
 }
 
@@ -125,12 +129,12 @@ impl<M: SerializeMap> Keys<M> {
     }
 }
 
-/// Areas in the order of the table.
-struct AreasJson<'a>(BTreeMap<(usize, String), ValueJson<'a>>);
+/// Parts in the order of the table.
+struct PartsJson<'a>(BTreeMap<(usize, String), ValueJson<'a>>);
 
-impl Serialize for AreasJson<'_> {
+impl Serialize for PartsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|((_, area), value)| (area, value)))
+        serializer.collect_map(self.0.iter().map(|((_, part), value)| (part, value)))
     }
 }
 
@@ -143,8 +147,15 @@ impl Serialize for AuthorJson<'_> {
     }
 }
 
-/// A stored value. What JSON has no type for becomes an object, which no value is otherwise.
-struct ValueJson<'a>(&'a Value);
+/// A stored value as it is shown in JSON: serialize it. What JSON has no type for becomes an object, which no value is
+/// otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueJson<'a>(&'a Value);
+
+/// Shows one stored value as [`entry_json`] does.
+pub fn value_json(value: &Value) -> ValueJson<'_> {
+    ValueJson(value)
+}
 
 impl Serialize for ValueJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,22 +6,46 @@
 
 mod activity;
 mod area;
+mod code;
+mod column;
+mod comment;
 mod dose;
+mod event;
+mod exercise;
+mod factor;
 mod fatigue;
 mod field;
+mod infusion;
+mod manual;
 mod night;
 mod night_clock;
 mod note;
+mod question;
+#[cfg(test)]
+pub(crate) mod sample;
+mod score;
+mod shape;
 mod sleep;
+mod symptom;
+mod test;
+mod wearing_off;
 
 pub use area::AREAS;
-pub use field::{COMMON, Choice, Field, SKIPPED, Shape, UNABLE, choose};
+pub use code::{Coding, System};
+pub use column::Column;
+pub use field::{COMMON, Field, SKIPPED, UNABLE};
+pub use manual::manual;
 pub use night::{
     InvalidNight, Night, SE_DSE_FORMULA, SE_TIB_FORMULA, Slip, TIB_FORMULA, TST_FORMULA,
 };
 pub use night_clock::{InvalidNightClock, night_from_clock};
+pub use shape::{Choice, Shape, choose};
 
 pub(crate) use field::{AUTHOR_NAME, Say};
+#[cfg(test)]
+pub(crate) use score::TOTALS;
+
+use code::Concept;
 
 use crate::validate::{Invalid, Warning};
 use crate::value::Fields;
@@ -31,8 +55,18 @@ pub static KINDS: &[Kind] = &[
     fatigue::FATIGUE,
     activity::ACTIVITY,
     dose::DOSE,
+    wearing_off::WEARING_OFF,
+    infusion::INFUSION,
     sleep::SLEEP,
+    factor::FACTOR,
+    symptom::SYMPTOM,
+    test::TEST,
+    exercise::EXERCISE,
+    event::EVENT,
+    score::SCORE,
+    question::QUESTION,
     note::NOTE,
+    comment::COMMENT,
 ];
 
 /// A kind of entry.
@@ -44,8 +78,12 @@ pub struct Kind {
     pub label: &'static str,
     /// What the kind is for, in one line.
     pub help: &'static str,
+    /// A line that logs one.
+    pub example: &'static str,
     /// Its own fields, in the order they are shown; [`COMMON`] fields come on top.
     pub fields: &'static [Field],
+    /// The concept that an entry is as a whole, in a system of codes.
+    concept: Option<Concept>,
     /// How [`words`](crate::words::words) begins.
     pub(crate) lead: Lead,
     /// What the fields must satisfy together.
@@ -63,16 +101,36 @@ pub(crate) enum Lead {
     Fields,
     /// With the note.
     Note,
+    /// With the kind's label and its leading fields, then the note.
+    Titled,
     /// With what the function makes of the fields, in place of the fields it names; with the label if it makes
     /// nothing of them.
     Derived(fn(&Fields) -> Option<String>, &'static [&'static str]),
 }
 
-/// One stored name resolved: the field, and the area if the field is asked per area.
+/// One stored name resolved: the field, and the part if the field is asked part by part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) field: &'static Field,
-    pub(crate) area: Option<&'static Choice>,
+    pub(crate) part: Option<&'static Choice>,
+}
+
+impl Slot {
+    /// Returns the shape of what is stored there.
+    pub(crate) fn shape(&self) -> Shape {
+        match (self.field.shape, self.part) {
+            (Shape::Each { answer, .. }, Some(_)) => *answer,
+            (shape, _) => shape,
+        }
+    }
+
+    /// Returns what people call it.
+    pub(crate) fn label(&self) -> String {
+        match self.part {
+            Some(part) => format!("{} of {}", self.field.label, part.label),
+            None => self.field.label.to_owned(),
+        }
+    }
 }
 
 /// Returns the kind of that name, if this ebb knows it.
@@ -81,6 +139,31 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 impl Kind {
+    /// Makes a kind without fields, whose summary is its fields, and of which every combination is valid.
+    const fn new(
+        name: &'static str,
+        label: &'static str,
+        help: &'static str,
+        example: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            help,
+            example,
+            fields: &[],
+            concept: None,
+            lead: Lead::Fields,
+            rule: no_rule,
+            doubt: no_doubt,
+        }
+    }
+
+    /// Tells whether its text is the note that every entry may have, so that it is said already.
+    pub fn says_note(&self) -> bool {
+        matches!(self.lead, Lead::Note | Lead::Titled)
+    }
+
     /// Returns the field of that name or flag, the kind's own or a common one; `-` and `_` are the same here.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         let name = name.replace('-', "_");
@@ -91,7 +174,7 @@ impl Kind {
             .or_else(|| COMMON.iter().find(named))
     }
 
-    /// Resolves a stored name, which is a field's name, or that of one area of a field asked per area.
+    /// Resolves a stored name, which is a field's name, or that of one part of a field asked part by part.
     pub(crate) fn slot(&self, stored: &str) -> Option<Slot> {
         self.fields
             .iter()
@@ -103,6 +186,29 @@ impl Kind {
 /// Resolves the stored name of a field every entry may have.
 pub(crate) fn common_slot(stored: &str) -> Option<Slot> {
     COMMON.iter().find_map(|field| field.slot(stored))
+}
+
+/// Requires the note of an entry of `kind`.
+fn needs_note(kind: &'static Kind, fields: &Fields) -> Result<(), Invalid> {
+    if fields.contains_key("note") {
+        Ok(())
+    } else {
+        Err(Invalid::missing(kind, "note", None))
+    }
+}
+
+/// Requires both of two fields of an entry of `kind`, or neither.
+fn together(
+    kind: &'static Kind,
+    fields: &Fields,
+    one: &'static str,
+    other: &'static str,
+) -> Result<(), Invalid> {
+    match (fields.contains_key(one), fields.contains_key(other)) {
+        (true, false) => Err(Invalid::missing(kind, other, None)),
+        (false, true) => Err(Invalid::missing(kind, one, None)),
+        _ => Ok(()),
+    }
 }
 
 /// Accepts every combination of fields.
@@ -165,6 +271,7 @@ mod tests {
                     "{}",
                     field.name
                 );
+                assert!(kind.example.starts_with("ebb "), "{}", kind.name);
                 let mut spoken = BTreeSet::new();
                 for choice in field.shape.choices().unwrap_or_default() {
                     assert!(plain(choice.value, '-'), "{}", choice.value);

@@ -6,6 +6,7 @@
 mod parse;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::kind::{self, Field, InvalidNight, Kind, Shape, Slip, Slot};
 use crate::value::{Fields, Scalar, Value};
@@ -33,7 +34,7 @@ pub enum Invalid {
     #[error("{field} is {value}; it must be {allowed}")]
     Value {
         /// The field.
-        field: String,
+        field: Named,
         /// What was given, cut short.
         value: String,
         /// What it must be.
@@ -49,7 +50,7 @@ pub enum Invalid {
     #[error("{field} is at most {max_bytes} bytes; this one is {bytes} bytes")]
     TextTooLong {
         /// The field.
-        field: String,
+        field: Named,
         /// Its length in bytes of UTF-8.
         bytes: usize,
         /// The most it may be.
@@ -59,7 +60,7 @@ pub enum Invalid {
     #[error("{field} are at most {max_items}; these are {items}")]
     TooMany {
         /// The field.
-        field: String,
+        field: Named,
         /// How many were given.
         items: usize,
         /// The most there may be.
@@ -69,7 +70,7 @@ pub enum Invalid {
     #[error("{field} holds a control character, U+{:04X}; it must be plain text", u32::from(*.character))]
     ControlCharacter {
         /// The field.
-        field: String,
+        field: Named,
         /// The first of them.
         character: char,
     },
@@ -79,7 +80,7 @@ pub enum Invalid {
         /// The kind.
         kind: &'static str,
         /// The field.
-        field: &'static str,
+        field: Named,
         /// When it would not be needed.
         unless: Option<&'static str>,
     },
@@ -94,6 +95,51 @@ pub enum Invalid {
     Night(#[from] InvalidNight),
 }
 
+/// A field in a message: known to scripts by its name, to people by its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name in storage and JSON.
+    pub name: String,
+    /// What people call it.
+    pub label: String,
+}
+
+impl fmt::Display for Named {
+    /// Writes what people call it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label)
+    }
+}
+
+impl Named {
+    /// Names something that is no field of the table, such as the time of an entry.
+    pub(crate) fn plain(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            label: name.to_owned(),
+        }
+    }
+
+    fn of(field: &Field) -> Self {
+        Self {
+            name: field.name.to_owned(),
+            label: field.label.to_owned(),
+        }
+    }
+
+    fn slot(slot: &Slot) -> Self {
+        Self {
+            name: slot.field.name.to_owned(),
+            label: slot.label(),
+        }
+    }
+
+    /// Names a field of `kind`, found by its name.
+    fn field(kind: &Kind, name: &str) -> Self {
+        kind.field(name).map_or_else(|| Self::plain(name), Self::of)
+    }
+}
+
 /// What is valid but doubtful: asked about, never refused.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Warning {
@@ -103,17 +149,42 @@ pub enum Warning {
 }
 
 impl Invalid {
+    /// Refuses the value of a field of `kind` for what its other fields are.
+    pub(crate) fn of(kind: &Kind, field: &str, value: &Value, allowed: String) -> Self {
+        Self::Value {
+            field: Named::field(kind, field),
+            value: crate::words::plain(value),
+            allowed,
+        }
+    }
+
+    /// Refuses an entry of `kind` for a field that it lacks.
+    pub(crate) fn missing(kind: &'static Kind, field: &str, unless: Option<&'static str>) -> Self {
+        let known = kind.field(field);
+        let mut field = Named::field(kind, field);
+        if field.name == "note" {
+            field.label = "its text".to_owned();
+        } else if let Some(known) = known {
+            field.label = format!("{} ({})", known.label, known.help);
+        }
+        Self::Missing {
+            kind: kind.name,
+            field,
+            unless,
+        }
+    }
+
     /// Returns the name of the field at fault, if it is one.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::UnknownKind { .. } => Some("kind"),
-            Self::UnknownField { field, .. }
-            | Self::Value { field, .. }
+            Self::UnknownField { field, .. } => Some(field),
+            Self::Value { field, .. }
             | Self::TextTooLong { field, .. }
             | Self::TooMany { field, .. }
-            | Self::ControlCharacter { field, .. } => Some(field),
+            | Self::ControlCharacter { field, .. }
+            | Self::Missing { field, .. } => Some(&field.name),
             Self::NoteTooLong { .. } => Some("note"),
-            Self::Missing { field, .. } => Some(field),
             Self::Empty { .. } => None,
             Self::Night(night) => Some(night.field()),
         }
@@ -168,15 +239,11 @@ pub(crate) fn slot_of(kind: Option<&Kind>, kind_name: &str, name: &str) -> Resul
 pub(crate) fn check_together(kind: &'static Kind, fields: &Fields) -> Result<(), Invalid> {
     for field in kind.fields.iter().filter(|field| field.required) {
         if !fields.contains_key(field.name) {
-            return Err(Invalid::Missing {
-                kind: kind.name,
-                field: field.name,
-                unless: None,
-            });
+            return Err(Invalid::missing(kind, field.name, None));
         }
     }
     let own = |name: &String| kind.fields.iter().any(|field| field.slot(name).is_some());
-    if !kind.fields.is_empty() && !fields.keys().any(own) {
+    if !kind.says_note() && !fields.keys().any(own) {
         return Err(Invalid::Empty { kind: kind.name });
     }
     (kind.rule)(fields)
@@ -188,21 +255,23 @@ pub(crate) fn check_value(slot: &Slot, value: &Value) -> Result<(), Invalid> {
     if field.state(value).is_some() {
         return Ok(());
     }
-    let refused = || Invalid::Value {
-        field: said(slot),
-        value: crate::words::plain(value),
-        allowed: match (field.shape, slot.area) {
-            (Shape::PerArea { max, .. }, Some(_)) => Shape::Int { min: 0, max }.allowed(None),
-            _ => field.allowed(),
-        },
-    };
+    if !fits(&slot.shape(), value) {
+        return Err(Invalid::Value {
+            field: Named::slot(slot),
+            value: crate::words::plain(value),
+            allowed: slot.shape().allowed(field.unit),
+        });
+    }
+    check_texts(field, value)
+}
+
+/// Tells whether a value is of a shape; lengths of text apart.
+fn fits(shape: &Shape, value: &Value) -> bool {
     let within = |min: i64, max: i64| value.as_int().is_some_and(|n| (min..=max).contains(&n));
     let among = |choices: &[kind::Choice], text: &str| choices.iter().any(|c| c.value == text);
-    let fits = match field.shape {
+    match *shape {
         Shape::Int { min, max } => within(min, max),
-        Shape::Minutes { max } | Shape::Hours { max } | Shape::PerArea { max, .. } => {
-            within(0, max)
-        }
+        Shape::Minutes { max } | Shape::Hours { max } => within(0, max),
         Shape::Decimal {
             min,
             above_min,
@@ -212,21 +281,46 @@ pub(crate) fn check_value(slot: &Slot, value: &Value) -> Result<(), Invalid> {
             let above = if above_min { n > min } else { n >= min };
             above && n <= max && rounded(n, places).is_some()
         }),
+        Shape::Numbers {
+            max,
+            places,
+            max_items,
+        } => {
+            let one = Shape::Decimal {
+                min: 0.0,
+                above_min: true,
+                max,
+                places,
+            };
+            let Value::List(list) = value else {
+                return false;
+            };
+            (1..=max_items).contains(&list.len())
+                && list
+                    .iter()
+                    .all(|scalar| fits(&one, &Value::Scalar(scalar.clone())))
+        }
         Shape::Choice(choices) => value.as_text().is_some_and(|text| among(choices, text)),
         Shape::Choices(choices) => texts(value).is_some_and(|list| {
             !list.is_empty() && distinct(&list) && list.iter().all(|text| among(choices, text))
         }),
+        Shape::Either { number, or } => fits(number, value) || fits(&Shape::Choice(or), value),
+        // Its parts have answers, each of its own.
+        Shape::Each { .. } => false,
         Shape::Text { .. } | Shape::Lines { .. } => value.as_text().is_some(),
         Shape::Texts { .. } => texts(value).is_some_and(|list| distinct(&list)),
         Shape::Instant => value.as_text().is_some_and(|text| {
             text.parse::<crate::time::At>()
                 .is_ok_and(|at| at.to_string() == text)
         }),
-    };
-    if !fits {
-        return Err(refused());
+        Shape::Date => value.as_text().is_some_and(|text| {
+            text.parse::<jiff::civil::Date>()
+                .is_ok_and(|date| date.to_string() == text)
+        }),
+        Shape::Entry => value
+            .as_text()
+            .is_some_and(|text| text.parse::<crate::EntryId>().is_ok()),
     }
-    check_texts(field, value)
 }
 
 /// Checks lengths and characters of free text.
@@ -241,7 +335,7 @@ fn check_texts(field: &Field, value: &Value) -> Result<(), Invalid> {
             let items = texts(value).unwrap_or_default().len();
             if items > max_items {
                 return Err(Invalid::TooMany {
-                    field: field.name.to_owned(),
+                    field: Named::of(field),
                     items,
                     max_items,
                 });
@@ -258,7 +352,7 @@ fn check_texts(field: &Field, value: &Value) -> Result<(), Invalid> {
         }
         if bytes > max_bytes {
             return Err(Invalid::TextTooLong {
-                field: field.name.to_owned(),
+                field: Named::of(field),
                 bytes,
                 max_bytes,
             });
@@ -266,13 +360,13 @@ fn check_texts(field: &Field, value: &Value) -> Result<(), Invalid> {
         let garbles = |c: &char| c.is_control() && !(lines && matches!(c, '\n' | '\t'));
         if let Some(character) = text.chars().find(garbles) {
             return Err(Invalid::ControlCharacter {
-                field: field.name.to_owned(),
+                field: Named::of(field),
                 character,
             });
         }
         if text.trim().is_empty() {
             return Err(Invalid::Value {
-                field: field.name.to_owned(),
+                field: Named::of(field),
                 value: "empty".to_owned(),
                 allowed: field.allowed(),
             });
@@ -284,19 +378,35 @@ fn check_texts(field: &Field, value: &Value) -> Result<(), Invalid> {
 /// Brings an answer into the one form it is stored in; nothing is left of an empty one, or of what absence says.
 ///
 /// Numbers become whole where they are, lists lose repetitions, instants lose fractions and their zone's name.
-pub(crate) fn normal(field: &Field, value: &Value) -> Option<Value> {
-    match (field.shape, value) {
-        (_, Value::Scalar(Scalar::Text(text))) if text.is_empty() => None,
-        (_, Value::List(list)) if list.is_empty() => None,
-        (_, Value::Scalar(Scalar::Text(text))) if field.default == Some(text.as_str()) => None,
-        (Shape::Decimal { places, .. }, _) => Some(match as_decimal(value) {
-            Some(number) => rounded(number, places).unwrap_or_else(|| value.clone()),
-            None => value.clone(),
-        }),
+pub(crate) fn normal(slot: &Slot, value: &Value) -> Option<Value> {
+    match value {
+        Value::Scalar(Scalar::Text(text)) if text.is_empty() => None,
+        Value::Scalar(Scalar::Text(text)) if slot.field.default == Some(text.as_str()) => None,
+        Value::List(list) if list.is_empty() => None,
+        _ => Some(normalized(&slot.shape(), value)),
+    }
+}
+
+/// Brings a value into the form in which its shape is stored; one that is not of the shape stays as it is.
+fn normalized(shape: &Shape, value: &Value) -> Value {
+    let round = |places| as_decimal(value).and_then(|number| rounded(number, places));
+    match (*shape, value) {
+        (Shape::Either { number, .. }, _) => normalized(number, value),
+        (Shape::Decimal { places, .. }, _) => round(places).unwrap_or_else(|| value.clone()),
         (
-            Shape::Int { .. } | Shape::Minutes { .. } | Shape::Hours { .. } | Shape::PerArea { .. },
-            Value::Scalar(Scalar::Float(number)),
-        ) => Some(rounded(*number, 0).unwrap_or_else(|| value.clone())),
+            Shape::Int { .. } | Shape::Minutes { .. } | Shape::Hours { .. },
+            Value::Scalar(Scalar::Float(_)),
+        ) => round(0).unwrap_or_else(|| value.clone()),
+        (Shape::Numbers { places, .. }, Value::List(list)) => {
+            let one = |scalar: &Scalar| {
+                let number = as_decimal(&Value::Scalar(scalar.clone()));
+                match number.and_then(|number| rounded(number, places)) {
+                    Some(Value::Scalar(rounded)) => rounded,
+                    _ => scalar.clone(),
+                }
+            };
+            Value::List(list.iter().map(one).collect())
+        }
         (_, Value::List(list)) => {
             let mut once: Vec<Scalar> = Vec::new();
             for scalar in list {
@@ -304,13 +414,13 @@ pub(crate) fn normal(field: &Field, value: &Value) -> Option<Value> {
                     once.push(scalar.clone());
                 }
             }
-            Some(Value::List(once))
+            Value::List(once)
         }
         (Shape::Instant, Value::Scalar(Scalar::Text(text))) => {
             let at = text.parse::<crate::time::At>().map(|at| at.to_string());
-            Some(at.map_or_else(|_| value.clone(), Value::from))
+            at.map_or_else(|_| value.clone(), Value::from)
         }
-        _ => Some(value.clone()),
+        _ => value.clone(),
     }
 }
 
@@ -356,14 +466,6 @@ fn distinct(list: &[&str]) -> bool {
     list.iter().collect::<BTreeSet<_>>().len() == list.len()
 }
 
-/// Names a field in an error, with the area if it is asked per area.
-fn said(slot: &Slot) -> String {
-    match slot.area {
-        Some(area) => format!("{} of {}", slot.field.name, area.value),
-        None => slot.field.name.to_owned(),
-    }
-}
-
 /// Cuts short and makes printable what someone typed.
 fn excerpt(text: &str) -> String {
     crate::words::plain(&Value::from(text))
@@ -378,21 +480,21 @@ fn kind_names() -> String {
         .join(", ")
 }
 
-/// Lists the fields of a kind, the common ones too.
+/// Lists the fields of a kind as they are typed, the common ones too.
 fn field_names(kind: &str) -> String {
     let own = kind::kind(kind).map_or(&[][..], |kind| kind.fields);
     own.iter()
         .chain(kind::COMMON)
-        .map(|field| field.name)
+        .map(|field| field.flag)
         .collect::<Vec<_>>()
         .join(", ")
 }
 
-/// Lists a kind's own fields.
+/// Lists a kind's own fields as people call them.
 fn own_field_names(kind: &str) -> String {
     let own = kind::kind(kind).map_or(&[][..], |kind| kind.fields);
     own.iter()
-        .map(|field| field.name)
+        .map(|field| field.label)
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -404,7 +506,7 @@ fn exception(unless: &Option<&str>) -> String {
         .unwrap_or_default()
 }
 
-/// Names an entry of a kind with its article: `a dose entry`, `an activity entry`.
+/// Names an entry of a kind with its article: `a dose entry`, `an activity entry`, `a wearing-off entry`.
 fn an_entry(kind: &str) -> String {
     let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
         "an"

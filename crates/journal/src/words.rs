@@ -6,6 +6,7 @@
 use jiff::SignedDuration;
 
 use crate::entry::Entry;
+use crate::id::EntryId;
 use crate::kind::{self, Choice, Field, Kind, Lead, Say, Shape, Slot};
 use crate::time::At;
 use crate::value::{Fields, Scalar, Value};
@@ -23,7 +24,7 @@ pub fn words(entry: &Entry) -> String {
     let mut parts = Vec::new();
     let mut done: &[&str] = &[];
     match kind.lead {
-        Lead::Label => front.push(kind.label.to_owned()),
+        Lead::Label | Lead::Titled => front.push(kind.label.to_owned()),
         Lead::Fields => {}
         Lead::Note => front.push(
             entry
@@ -39,11 +40,8 @@ pub fn words(entry: &Entry) -> String {
             None => front.push(kind.label.to_owned()),
         },
     }
-    for field in kind
-        .fields
-        .iter()
-        .filter(|field| !done.contains(&field.name))
-    {
+    let is_said = |field: &&Field| done.contains(&field.name) || is_behind(kind, field, entry);
+    for field in kind.fields.iter().filter(|field| !is_said(field)) {
         let Some(said) = answer(field, &entry.fields) else {
             continue;
         };
@@ -54,6 +52,7 @@ pub fn words(entry: &Entry) -> String {
         match field.say {
             Say::Lead if !is_state => front.push(said),
             Say::Bare if !is_state => parts.push(said),
+            Say::Counted if !is_state => parts.push(format!("{said} {}", field.label)),
             Say::Never => {}
             _ if !is_state && matches!(field.shape, Shape::Choice(_)) => {
                 parts.push(format!("{}: {said}", field.label));
@@ -61,10 +60,16 @@ pub fn words(entry: &Entry) -> String {
             _ => parts.push(format!("{} {said}", field.label)),
         }
     }
-    if front.is_empty() {
+    if front.is_empty() && parts.is_empty() {
         front.push(kind.label.to_owned());
     }
-    parts.insert(0, front.join(" "));
+    let mut front = front.join(" ");
+    if let (Lead::Titled, Some(note)) = (kind.lead, &entry.note) {
+        front = format!("{front}: {}", shortened(note));
+    }
+    if !front.is_empty() {
+        parts.insert(0, front);
+    }
     parts.extend(others(kind, &entry.fields).map(|(name, said)| format!("{name} {said}")));
     parts.join(", ")
 }
@@ -82,7 +87,11 @@ pub fn lines(entry: &Entry) -> Vec<(String, String)> {
     }
     match kind::kind(&entry.kind) {
         Some(kind) => {
-            for field in kind.fields {
+            for field in kind
+                .fields
+                .iter()
+                .filter(|field| !is_behind(kind, field, entry))
+            {
                 if let Some(said) = answer(field, &entry.fields) {
                     line(field.label, said);
                 }
@@ -114,9 +123,9 @@ pub fn field_words(kind: &str, name: &str, value: &Value) -> (String, String) {
     match kind::kind(kind).and_then(|kind| kind.slot(name)) {
         Some(Slot {
             field,
-            area: Some(area),
-        }) => (format!("{}, {}", field.label, area.label), plain(value)),
-        Some(Slot { field, area: None }) => (field.label.to_owned(), said(field, value)),
+            part: Some(part),
+        }) => (format!("{}, {}", field.label, part.label), plain(value)),
+        Some(Slot { field, part: None }) => (field.label.to_owned(), said(field, value)),
         None => (clean(name), plain(value)),
     }
 }
@@ -180,32 +189,51 @@ fn others(kind: &'static Kind, fields: &Fields) -> impl Iterator<Item = (String,
         .map(|(name, value)| (clean(name), plain(value)))
 }
 
+/// Tells whether a field is said with another: the 5 of `2 of 5`.
+fn is_behind(kind: &Kind, field: &Field, entry: &Entry) -> bool {
+    let mut fields = kind.fields.iter();
+    fields.any(|before| before.of == Some(field.name) && entry.fields.contains_key(before.name))
+}
+
 /// Says the answer to one field, if there is one.
 fn answer(field: &'static Field, fields: &Fields) -> Option<String> {
-    if let Shape::PerArea { areas, .. } = field.shape {
-        let said = |area: &Choice| {
-            let value = fields.get(&field.stored_name(area.value))?;
-            Some(format!("{} {}", area.label, plain(value)))
+    if let Shape::Each { parts, answer } = field.shape {
+        let said = |part: &Choice| {
+            let value = fields.get(&field.stored_name(part.value))?;
+            match answer.takes_yes() && value.as_text() == Some("yes") {
+                true => Some(part.label.to_owned()),
+                false => Some(format!("{} {}", part.label, plain(value))),
+            }
         };
-        let all: Vec<String> = areas.iter().filter_map(said).collect();
+        let all: Vec<String> = parts.iter().filter_map(said).collect();
         return (!all.is_empty()).then(|| joined(&all));
     }
-    fields.get(field.name).map(|value| said(field, value))
+    let said_alone = said(field, fields.get(field.name)?);
+    match field.of.and_then(|of| fields.get(of)) {
+        Some(of) => Some(format!("{said_alone} of {}", plain(of))),
+        None => Some(said_alone),
+    }
 }
 
 /// Says one answer to a field; one that is not of its shape, as it is.
 fn said(field: &Field, value: &Value) -> String {
-    match (field.shape, value) {
+    shaped(&field.shape, field.unit, value)
+}
+
+/// Says a value of a shape, in a unit.
+fn shaped(shape: &Shape, unit: Option<&str>, value: &Value) -> String {
+    let unit_words = || unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    match (*shape, value) {
         (Shape::Minutes { .. }, Value::Scalar(Scalar::Int(minutes))) => duration(*minutes),
         (Shape::Hours { .. }, Value::Scalar(Scalar::Int(hours))) => format!("{hours} h"),
         (
             Shape::Int { .. } | Shape::Decimal { .. },
             Value::Scalar(Scalar::Int(_) | Scalar::Float(_)),
-        ) => {
-            let unit = field.unit.map(|unit| format!(" {unit}"));
-            format!("{}{}", plain(value), unit.unwrap_or_default())
-        }
+        )
+        | (Shape::Numbers { .. }, Value::List(_)) => format!("{}{}", plain(value), unit_words()),
         (Shape::Choice(choices), Value::Scalar(scalar)) => labelled(choices, scalar),
+        (Shape::Either { or, .. }, Value::Scalar(scalar @ Scalar::Text(_))) => labelled(or, scalar),
+        (Shape::Either { number, .. }, _) => shaped(number, unit, value),
         (Shape::Choices(choices), Value::List(list)) => {
             let items: Vec<_> = list
                 .iter()
@@ -217,6 +245,10 @@ fn said(field: &Field, value: &Value) -> String {
             Ok(at) => at.civil().strftime("%H:%M").to_string(),
             Err(_) => plain(value),
         },
+        // The beginning of an id says as much as people ever type of one.
+        (Shape::Entry, Value::Scalar(Scalar::Text(text))) if text.parse::<EntryId>().is_ok() => {
+            format!("on {}", text.get(..13).unwrap_or(text))
+        }
         _ => plain(value),
     }
 }
@@ -301,7 +333,7 @@ mod tests {
             "IVIG, skipped, reason out of it",
         );
         says(
-            "dose; medicine=x; amount=2.5; product=Y; planned=2026-11-20T08:00+01:00; given-by=Sam",
+            "dose; medicine=x; amount=2.5; product=Y; planned-at=2026-11-20T08:00+01:00; given-by=Sam",
             "x 2.5 mg, Y, planned for 08:00, given by Sam",
         );
         says(
@@ -332,6 +364,96 @@ mod tests {
              quality 3",
         );
         says("note; note=first line\nsecond", "first line second");
+    }
+
+    #[test]
+    fn says_infusions_and_wearing_off() {
+        says("wearing-off; area=thighs; level=2", "wearing off legs 2");
+        says(
+            "wearing-off; area=legs; level=unable",
+            "wearing off legs, level unable",
+        );
+        says(
+            "infusion; product=IVIG; amount=70g; day=2/5; reaction=a headache",
+            "IVIG 70 g, day 2 of 5, reaction a headache",
+        );
+        says(
+            "infusion; product=IVIG; of-days=5",
+            "IVIG, days of the course 5",
+        );
+    }
+
+    #[test]
+    fn says_factors_and_symptoms() {
+        says("factor; heat=31C", "heat 31 °C");
+        says("factor; heat=yes; hot-bath=no", "heat yes, hot bath: no");
+        says(
+            "factor; stress=6; screens=45m",
+            "stress 6, screens before bed 45 min",
+        );
+        says(
+            "factor; caffeine=2; caffeine-last=2026-11-20T15:00+01:00",
+            "caffeine 2, last caffeine 15:00",
+        );
+        says(
+            "factor; name=weather; value=6; fever=skipped",
+            "weather 6, fever skipped",
+        );
+        says(
+            "symptom; dry-mouth=2; double-vision=1",
+            "dry mouth 2, double vision 1",
+        );
+        says("symptom; breathing=lying-flat", "breathing hard lying flat");
+        says(
+            "symptom; breathing=rest=no,talking",
+            "breathing hard at rest no and talking",
+        );
+        says("symptom; name=tremor; level=1", "tremor 1");
+    }
+
+    #[test]
+    fn says_tests_and_exercises() {
+        says(
+            "test; test=3tug; laps=12.1,12.8,14; aid=none; arms=no",
+            "3TUG 12.1, 12.8, 14.0 s (sum 38.9 s, lap 3 ÷ lap 1 = 1.16), no aid, arms used: no",
+        );
+        says(
+            "test; test=3tug; laps=12.1; aborted=yes; aid=unable",
+            "3TUG 12.1 s, aid unable, aborted: yes",
+        );
+        says("test; test=3tug; laps=unable", "test 3TUG, laps unable");
+        says(
+            "test; test=chair-stand; stands=11",
+            "11 chair stands in 30 s",
+        );
+        says("test; test=grip; grip=23.5", "grip 23.5 kg");
+        says(
+            "test; test=other; name=stairs; value=42; unit=s",
+            "stairs 42 s",
+        );
+        says(
+            "exercise; what=sit to stand; sets=2; reps=8; effort=4; as-planned=yes",
+            "sit to stand, 2 sets, 8 reps, effort 4, as planned: yes",
+        );
+    }
+
+    #[test]
+    fn says_events_scores_and_what_is_written() {
+        says("event; event=fell; note=in the kitchen", "fall");
+        says("event; event=other; note=a flat tyre", "event");
+        says(
+            "score; instrument=FSS; total=5.2; version=9 items; date=2026-11-20",
+            "FSS 5.2, version 9 items, filled in 2026-11-20",
+        );
+        says("question; note=Could it move?", "question: Could it move?");
+        says(
+            "question; note=Could it move?; state=answered; answer=by an hour",
+            "question: Could it move?, answered, answer by an hour",
+        );
+        says(
+            "comment; on=019a9ff6-a47b-7707-8707-070707070707; note=much better by noon",
+            "comment on 019a9ff6-a47b: much better by noon",
+        );
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! The logging commands, made from the table of kinds: one command a kind, one flag a field.
 //!
-//! Owns only what the table cannot say: which fields may stand without a flag, and an example for each kind. The values
-//! themselves are read and checked by `journal`.
+//! Owns only what the table cannot say: short cuts, and how a line is taken apart. Words without a flag are read in
+//! `words`. The values themselves are read and checked by `journal`.
+
+mod coded;
+mod words;
+
+use std::collections::BTreeSet;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use journal::kind::{AREAS, COMMON, Field, KINDS, Kind, Shape, choose};
+use journal::kind::{COMMON, Field, KINDS, Kind, Shape};
 
-use super::line::{begins_with_number, is_number};
 use crate::error::{CommandError, Outcome};
+use coded::Coded;
 
 /// The command that corrects an entry: its flags are those of all kinds.
 pub(crate) const EDIT: &str = "edit";
@@ -17,7 +22,7 @@ pub(crate) const EDIT: &str = "edit";
 pub(crate) struct Typed {
     /// The kind; none for a correction.
     pub(crate) kind: Option<String>,
-    /// Fields by name, as typed.
+    /// Fields as typed: by name for a new entry, by flag for a correction, whose entry decides which field that is.
     pub(crate) fields: Vec<(&'static str, String)>,
     /// When it happened, as typed.
     pub(crate) at: Option<String>,
@@ -25,26 +30,10 @@ pub(crate) struct Typed {
     pub(crate) future: bool,
 }
 
-/// Which fields may stand without a flag.
-enum Bare {
-    /// A level, then areas and words of the note.
-    LevelAndWords,
-    /// A name of several words, then a quantity.
-    Quantity {
-        name: &'static str,
-        quantity: &'static str,
-        shown: &'static str,
-    },
-    /// The note.
-    Note,
-    /// None.
-    Nothing,
-}
-
 /// The arguments that are not flags of fields.
-const WORDS: &str = "words";
 const AT: &str = "at";
 const FUTURE: &str = "future";
+const LAST: &str = "last";
 
 /// Short cuts for a coded value of a field.
 const SHORT_CUTS: &[(&str, &str, &str, &str)] = &[
@@ -57,34 +46,15 @@ const SHORT_CUTS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-fn bare(kind: &str) -> Bare {
-    match kind {
-        "fatigue" => Bare::LevelAndWords,
-        "activity" => Bare::Quantity {
-            name: "what",
-            quantity: "minutes",
-            shown: "WHAT [DURATION]",
-        },
-        "dose" => Bare::Quantity {
-            name: "medicine",
-            quantity: "amount_mg",
-            shown: "MEDICINE [AMOUNT]",
-        },
-        "note" => Bare::Note,
-        _ => Bare::Nothing,
-    }
-}
+/// What a field says about another that was not typed.
+const IMPLIED: &[(&str, &str, &str)] = &[("answer", "state", "answered")];
+
+/// The drinks of which a line can say when the last one was.
+const DRINKS: &[(&str, &str)] = &[("caffeine", "caffeine_last"), ("alcohol", "alcohol_last")];
 
 /// Returns a line that logs an entry of the kind.
 pub(crate) fn example(kind: &str) -> &'static str {
-    match kind {
-        "fatigue" => "ebb 6 arms legs",
-        "activity" => "ebb activity walking 20m --effort 5",
-        "dose" => "ebb dose amifampridine 10mg",
-        "sleep" => "ebb sleep --bed 22:30 --wake 07:10 --rested 2",
-        "note" => "ebb note \"slept badly, warm night\"",
-        _ => "ebb --help",
-    }
+    journal::kind::kind(kind).map_or("ebb --help", |kind| kind.example)
 }
 
 /// Returns the commands of all kinds.
@@ -97,14 +67,17 @@ pub(super) fn command_of(name: &str) -> Option<Command> {
     journal::kind::kind(name).map(command)
 }
 
-/// Adds the flags of all kinds, each once.
+/// Adds the flags of all kinds, each once; one that several kinds have means the field of the entry's kind.
 pub(super) fn with_every_flag(mut command: Command) -> Command {
-    let mut seen: Vec<&str> = Vec::new();
-    for field in KINDS.iter().flat_map(|kind| kind.fields).chain(COMMON) {
-        if !seen.contains(&field.name) && field.name != "status" {
-            seen.push(field.name);
-            command = command.arg(flag(field));
-        }
+    let all = || {
+        let own = KINDS.iter().flat_map(|kind| kind.fields).chain(COMMON);
+        own.filter(|field| field.name != "status")
+    };
+    let mut seen = BTreeSet::new();
+    let flags: BTreeSet<&str> = all().map(|field| field.flag).collect();
+    for field in all().filter(|field| seen.insert(field.flag)) {
+        let same: Vec<&Field> = all().filter(|other| other.flag == field.flag).collect();
+        command = command.arg(flag(field, &same, &flags));
     }
     for (name, _, _, help) in SHORT_CUTS {
         command = command.arg(
@@ -115,41 +88,28 @@ pub(super) fn with_every_flag(mut command: Command) -> Command {
         );
     }
     time_flags(command).after_help(
-        "A field is removed by an empty value.\n\nExamples:\n  ebb edit a1b2c3 --level 5\n  \
-         ebb edit a1b2c3 --at \"yesterday 22:30\" --note \"\"",
+        "A field is removed by an empty value. Any question takes `skipped` or `unable` for an answer.\n\nExamples:\n  \
+         ebb edit a1b2c3 --level 5\n  ebb edit a1b2c3 --at \"yesterday 22:30\" --note \"\"",
     )
 }
 
 fn command(kind: &'static Kind) -> Command {
+    let asked = kind.fields.iter().any(|field| field.asked);
+    let states = if asked {
+        "Any question takes `skipped` or `unable` for an answer.\n\n"
+    } else {
+        ""
+    };
     let command = Command::new(kind.name)
         .about(kind.help)
-        .after_help(format!("Example:\n  {}", example(kind.name)));
-    let words = Arg::new(WORDS)
-        .action(ArgAction::Append)
-        .num_args(0..)
-        .allow_negative_numbers(true);
-    let command = match bare(kind.name) {
-        Bare::LevelAndWords => command.arg(
-            words
-                .value_name("[LEVEL] [AREA|WORDS]")
-                .help("The level, areas, and words of a note"),
-        ),
-        Bare::Quantity { shown, .. } => {
-            command.arg(words.value_name(shown).help("What, and how much"))
-        }
-        Bare::Note => command.arg(
-            words
-                .value_name("TEXT")
-                .help("The note; `-` reads it from stdin"),
-        ),
-        Bare::Nothing => command,
+        .after_help(format!("{states}Example:\n  {}", kind.example));
+    let command = words::with_words(command, kind);
+    let fields = || {
+        let own = kind.fields.iter().chain(COMMON);
+        own.filter(|field| field.name != "status")
     };
-    let fields = kind
-        .fields
-        .iter()
-        .chain(COMMON)
-        .filter(|field| field.name != "status");
-    let command = command.args(fields.map(flag));
+    let flags: BTreeSet<&str> = fields().map(|field| field.flag).collect();
+    let command = command.args(fields().map(|field| flag(field, &[field], &flags)));
     let choices = SHORT_CUTS
         .iter()
         .filter(|(_, field, _, _)| kind.fields.iter().any(|own| own.name == *field));
@@ -160,7 +120,25 @@ fn command(kind: &'static Kind) -> Command {
             .action(ArgAction::SetTrue)
             .conflicts_with(*field)
     });
+    let last = Arg::new(LAST)
+        .long(LAST)
+        .value_name("TIME")
+        .help("When the last drink was, of the kind of drink on this line");
+    let command = if has_drinks(kind) {
+        command.arg(last)
+    } else {
+        command
+    };
     time_flags(command.args(short_cuts))
+}
+
+/// Tells whether entries of the kind count drinks.
+fn has_drinks(kind: &Kind) -> bool {
+    DRINKS.iter().all(|(drink, last)| {
+        [drink, last]
+            .iter()
+            .all(|name| kind.fields.iter().any(|f| f.name == **name))
+    })
 }
 
 fn time_flags(command: Command) -> Command {
@@ -176,26 +154,26 @@ fn time_flags(command: Command) -> Command {
     command.arg(at).arg(future)
 }
 
-/// Makes the flag of a field.
-fn flag(field: &'static Field) -> Arg {
-    let repeats = matches!(
-        field.shape,
-        Shape::Choices(_) | Shape::PerArea { .. } | Shape::Texts { .. }
-    );
-    let is_text = matches!(
-        field.shape,
-        Shape::Text { .. } | Shape::Lines { .. } | Shape::Texts { .. }
-    );
-    let help = match field.shape {
-        Shape::Choice(choices) | Shape::Choices(choices) => {
-            let values: Vec<&str> = choices.iter().map(|choice| choice.value).collect();
-            format!("{} ({})", field.help, values.join(", "))
+/// Makes the flag of a field, or of the fields of several kinds that share it. `taken` are the flags that its other names
+/// must not be.
+fn flag(field: &'static Field, same: &[&Field], taken: &BTreeSet<&str>) -> Arg {
+    let any = |is: fn(&Shape) -> bool| same.iter().any(|field| is(&field.shape));
+    let repeats = any(|shape| {
+        matches!(
+            shape,
+            Shape::Choices(_) | Shape::Each { .. } | Shape::Texts { .. } | Shape::Numbers { .. }
+        )
+    });
+    let is_text = any(Shape::is_text);
+    let mut helps: Vec<&str> = Vec::new();
+    for field in same {
+        if !helps.contains(&field.help) {
+            helps.push(field.help);
         }
-        _ => field.help.to_owned(),
-    };
-    let arg = Arg::new(field.name)
+    }
+    let mut arg = Arg::new(field.flag)
         .long(field.flag)
-        .help(help)
+        .help(helps.join("; or "))
         .value_name(value_name(&field.shape))
         .action(if repeats {
             ArgAction::Append
@@ -204,8 +182,23 @@ fn flag(field: &'static Field) -> Arg {
         })
         .allow_negative_numbers(!is_text)
         .allow_hyphen_values(is_text);
+    let choices: Vec<_> = same
+        .iter()
+        .filter_map(|field| field.shape.choices())
+        .collect();
+    // A part of what is asked part by part is a word of its own only where it says yes.
+    let is_word = match field.shape {
+        Shape::Each { answer, .. } => answer.takes_yes(),
+        _ => true,
+    };
+    if let ([choices], true) = (choices.as_slice(), is_word) {
+        arg = arg.value_parser(Coded::of(choices));
+    }
+    if same.iter().all(|field| field.shape.takes_yes()) {
+        arg = arg.num_args(0..=1).default_missing_value("yes");
+    }
     // Who reads JSON knows a field by its stored name.
-    if field.name == field.flag {
+    if field.name == field.flag || taken.contains(field.name) {
         arg
     } else {
         arg.alias(field.name)
@@ -215,13 +208,17 @@ fn flag(field: &'static Field) -> Arg {
 fn value_name(shape: &Shape) -> &'static str {
     match shape {
         Shape::Int { .. } | Shape::Decimal { .. } => "NUMBER",
+        Shape::Numbers { .. } => "NUMBERS",
         Shape::Minutes { .. } | Shape::Hours { .. } => "DURATION",
         Shape::Choice(_) => "WHICH",
+        Shape::Either { .. } => "NUMBER|WHICH",
         Shape::Choices(_) => "LIST",
-        Shape::PerArea { .. } => "AREA=NUMBER",
+        Shape::Each { .. } => "NAME=ANSWER",
         Shape::Text { .. } | Shape::Lines { .. } => "TEXT",
         Shape::Texts { .. } => "WORDS",
         Shape::Instant => "TIME",
+        Shape::Date => "DATE",
+        Shape::Entry => "ID",
     }
 }
 
@@ -229,40 +226,70 @@ impl Typed {
     /// Takes what was typed for a new entry.
     ///
     /// # Errors
-    /// [`CommandError`] if a field was given twice.
-    pub(super) fn logged(kind: &str, matches: &ArgMatches) -> Outcome<Self> {
-        let mut typed = Self::corrected(matches);
-        typed.kind = Some(kind.to_owned());
-        let words = matches.try_get_many::<String>(WORDS).ok().flatten();
-        let words: Vec<String> = words.into_iter().flatten().cloned().collect();
-        match bare(kind) {
-            Bare::LevelAndWords => typed.take_level_and_words(words)?,
-            Bare::Quantity { name, quantity, .. } => typed.take_quantity(words, name, quantity)?,
-            Bare::Note if !words.is_empty() => typed.put("note", words.join(" "))?,
-            Bare::Note | Bare::Nothing => {}
-        }
+    /// [`CommandError`] if a field was given twice, or words stand where they mean nothing.
+    pub(super) fn logged(kind: &'static Kind, matches: &ArgMatches) -> Outcome<Self> {
+        let mut typed = Self {
+            kind: Some(kind.name.to_owned()),
+            ..Self::default()
+        };
+        typed.take_flags(kind.fields.iter().map(|field| (field, field.name)), matches);
+        typed.take_words(kind, matches)?;
+        typed.take_last(kind, matches)?;
         Ok(typed)
     }
 
     /// Takes the flags typed for a correction.
     pub(super) fn corrected(matches: &ArgMatches) -> Self {
         let mut typed = Self::default();
-        for field in KINDS.iter().flat_map(|kind| kind.fields).chain(COMMON) {
-            let values = matches.try_get_many::<String>(field.name).ok().flatten();
+        let fields = KINDS.iter().flat_map(|kind| kind.fields);
+        typed.take_flags(fields.map(|field| (field, field.flag)), matches);
+        typed
+    }
+
+    /// Takes what stands behind flags, and calls each field by the name that goes with it.
+    fn take_flags(
+        &mut self,
+        fields: impl Iterator<Item = (&'static Field, &'static str)>,
+        matches: &ArgMatches,
+    ) {
+        for (field, name) in fields.chain(COMMON.iter().map(|field| (field, field.name))) {
+            let values = matches.try_get_many::<String>(field.flag).ok().flatten();
             let values: Vec<&str> = values.into_iter().flatten().map(String::as_str).collect();
-            if !values.is_empty() && !typed.has(field.name) {
-                typed.fields.push((field.name, values.join(",")));
+            if !values.is_empty() && !self.has(name) {
+                self.fields.push((name, values.join(",")));
             }
         }
         for (name, field, value, _) in SHORT_CUTS {
-            if matches.try_get_one::<bool>(name).ok().flatten() == Some(&true) && !typed.has(field)
-            {
-                typed.fields.push((*field, (*value).to_owned()));
+            if matches.try_get_one::<bool>(name).ok().flatten() == Some(&true) && !self.has(field) {
+                self.fields.push((*field, (*value).to_owned()));
             }
         }
-        typed.at = matches.get_one::<String>(AT).cloned();
-        typed.future = matches.get_flag(FUTURE);
-        typed
+        for (said, field, value) in IMPLIED {
+            let is_said = self
+                .fields
+                .iter()
+                .any(|(name, text)| name == said && !text.is_empty());
+            if is_said && !self.has(field) {
+                self.fields.push((*field, (*value).to_owned()));
+            }
+        }
+        self.at = matches.get_one::<String>(AT).cloned();
+        self.future = matches.get_flag(FUTURE);
+    }
+
+    /// Takes `--last TIME`, of the drink that the line counts.
+    fn take_last(&mut self, kind: &Kind, matches: &ArgMatches) -> Outcome<()> {
+        let last = matches.try_get_one::<String>(LAST).ok().flatten();
+        let Some(time) = last.filter(|_| has_drinks(kind)) else {
+            return Ok(());
+        };
+        let drinks: Vec<_> = DRINKS.iter().filter(|(drink, _)| self.has(drink)).collect();
+        match drinks.as_slice() {
+            [(_, last)] => self.put(last, time.clone()),
+            _ => Err(CommandError::usage("--last goes with one drink, caffeine or alcohol")
+                .hint("ebb factor caffeine 2 --last 15:00")
+                .hint("ebb factor --caffeine 2 --caffeine-last 15:00 --alcohol 1 --alcohol-last 21:00")),
+        }
     }
 
     /// Tells whether a field was typed.
@@ -273,96 +300,11 @@ impl Typed {
     fn put(&mut self, name: &'static str, value: String) -> Outcome<()> {
         if self.has(name) {
             let kind = self.kind.as_deref().unwrap_or_default();
-            return Err(CommandError::usage(format!("{name} is given twice")).hint(example(kind)));
+            let label = journal::kind::kind(kind).and_then(|kind| kind.field(name));
+            let label = label.map_or(name, |field| field.label);
+            return Err(CommandError::usage(format!("{label} is given twice")).hint(example(kind)));
         }
         self.fields.push((name, value));
         Ok(())
     }
-
-    /// Takes `6 arms legs "after the stairs"`.
-    fn take_level_and_words(&mut self, words: Vec<String>) -> Outcome<()> {
-        let mut words = words.into_iter().peekable();
-        if let Some(level) =
-            words.next_if(|word| is_number(word) || matches!(word.as_str(), "skipped" | "unable"))
-        {
-            self.put("level", level)?;
-        }
-        let (areas, note) = areas_and_note(&words.collect::<Vec<_>>());
-        if !areas.is_empty() {
-            let areas = areas.join(",");
-            match self.fields.iter_mut().find(|(name, _)| *name == "areas") {
-                Some((_, given)) => *given = format!("{given},{areas}"),
-                None => self.fields.push(("areas", areas)),
-            }
-        }
-        if note.is_empty() {
-            Ok(())
-        } else {
-            self.put("note", note)
-        }
-    }
-
-    /// Takes `walking 20m`: a name of any number of words, and a quantity that begins with a digit.
-    fn take_quantity(
-        &mut self,
-        mut words: Vec<String>,
-        name: &'static str,
-        quantity: &'static str,
-    ) -> Outcome<()> {
-        let is_unit = |word: &str| word.len() <= 7 && word.chars().all(|c| c.is_ascii_alphabetic());
-        let mut start = words.len();
-        while let Some(word) = start.checked_sub(1).and_then(|last| words.get(last)) {
-            let before = start.checked_sub(2).and_then(|place| words.get(place));
-            if begins_with_number(word) {
-                start -= 1;
-            } else if is_unit(word)
-                && start == words.len()
-                && before.is_some_and(|word| begins_with_number(word))
-            {
-                start -= 2;
-            } else {
-                break;
-            }
-        }
-        let amount = words.split_off(start).join(" ");
-        if !words.is_empty() {
-            self.put(name, words.join(" "))?;
-        }
-        if amount.is_empty() {
-            Ok(())
-        } else {
-            self.put(quantity, amount)
-        }
-    }
-}
-
-/// Splits words into areas, and the text of a note. Once a word is none of the areas, the words after it are the text,
-/// also those that name an area.
-fn areas_and_note(words: &[String]) -> (Vec<&'static str>, String) {
-    let area = |word: &String| choose(AREAS, word.trim_end_matches(',')).map(|area| area.value);
-    let (mut areas, mut note) = (Vec::new(), Vec::new());
-    let mut in_text = false;
-    for (place, word) in words.iter().enumerate() {
-        let joins = matches!(word.as_str(), "and" | "&" | ",")
-            && words
-                .get(place + 1)
-                .is_some_and(|next| area(next).is_some());
-        match area(word) {
-            Some(area) => {
-                if !areas.contains(&area) {
-                    areas.push(area);
-                }
-                if in_text {
-                    note.push(word.as_str());
-                }
-            }
-            None if joins && !areas.is_empty() && !in_text => {}
-            None => {
-                // Quoted words are a text of their own; a single word begins a sentence.
-                in_text |= !word.contains(' ');
-                note.push(word.as_str());
-            }
-        }
-    }
-    (areas, note.join(" "))
 }

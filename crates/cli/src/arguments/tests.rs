@@ -30,8 +30,8 @@ fn each_wrong_line_says_what_to_type() {
     try: ebb today
     try: ebb --help
     "#);
-    insta::assert_snapshot!(wrong(&["frobnicate", "--json"]), @r#"
-    unknown-command 2: there is no command "frobnicate"
+    insta::assert_snapshot!(wrong(&["xyzzy", "--json"]), @r#"
+    unknown-command 2: there is no command "xyzzy"
     try: ebb --help
     "#);
     insta::assert_snapshot!(wrong(&["relay"]), @r"
@@ -133,7 +133,8 @@ fn help_and_version_are_asked_for_anywhere() {
         (&["--help"][..], "help", "Log\n"),
         (&["help"], "help", "Log\n"),
         (&["help", "relay", "add"], "help", "--token-file"),
-        (&["dose", "--help"], "help", "--planned"),
+        (&["dose", "--help"], "help", "--planned-at"),
+        (&["help", "kinds"], "help", "## `wearing-off`"),
         (&["6", "--help"], "help", "--weakness"),
         (&["--version"], "version", env!("CARGO_PKG_VERSION")),
         (&["-V", "--json"], "version", env!("CARGO_PKG_VERSION")),

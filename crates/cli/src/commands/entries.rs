@@ -55,9 +55,10 @@ impl Answer for Told {
     }
 }
 
-/// Everything about one entry.
+/// Everything about one entry, and the comments on it.
 struct Shown {
     view: EntryView,
+    comments: Vec<EntryView>,
     now: Zoned,
 }
 
@@ -75,7 +76,8 @@ impl Answer for Shown {
             when(&self.view, &self.now)
         ))
         .line();
-        let pairs = details(&self.view);
+        let mut pairs = details(&self.view);
+        pairs.extend(self.remarks());
         let width = pairs
             .iter()
             .map(|(label, _)| label.chars().count())
@@ -95,7 +97,20 @@ impl Answer for Shown {
     }
 
     fn plain(&self) -> Vec<(String, String)> {
-        details(&self.view)
+        let mut pairs = details(&self.view);
+        pairs.extend(self.remarks());
+        pairs
+    }
+}
+
+impl Shown {
+    /// Returns the comments, each with who made it and when.
+    fn remarks(&self) -> impl Iterator<Item = (String, String)> {
+        self.comments.iter().map(|comment| {
+            let text = comment.entry.note.clone().unwrap_or_default();
+            let (who, when) = (&comment.author.person, when(comment, &self.now));
+            ("comment".to_owned(), format!("{text}  ({who}, {when})"))
+        })
     }
 }
 
@@ -182,10 +197,16 @@ pub(super) fn row(
     text.line();
 }
 
-/// Adds the note that goes with an entry; that of a note stands in its words.
-fn note(text: &mut Text, view: &EntryView) {
+/// Returns the note that goes with an entry; that of a note, a question or a comment stands in its words.
+fn note_beside(view: &EntryView) -> Option<&str> {
+    let kind = journal::kind::kind(&view.entry.kind);
     let note = view.entry.note.as_deref();
-    if let Some(note) = note.filter(|_| view.entry.kind != "note") {
+    note.filter(|_| !kind.is_some_and(journal::kind::Kind::says_note))
+}
+
+/// Adds the note that goes with an entry.
+fn note(text: &mut Text, view: &EntryView) {
+    if let Some(note) = note_beside(view) {
         text.say(&format!("  \"{}\"", journal::words::plain(&note.into())));
     }
 }
@@ -214,13 +235,8 @@ pub(super) fn record(view: &EntryView, now: &Zoned) -> Vec<(String, String)> {
         pair("when", when(view, now)),
         pair("entry", words(view)),
     ];
-    if let Some(note) = view
-        .entry
-        .note
-        .clone()
-        .filter(|_| view.entry.kind != "note")
-    {
-        pairs.push(pair("note", note));
+    if let Some(note) = note_beside(view) {
+        pairs.push(pair("note", note.to_owned()));
     }
     pairs.push(pair("by", view.author.person.clone()));
     pairs
@@ -294,9 +310,14 @@ pub(super) fn list(list: &List, session: &Session) -> Outcome<Box<dyn Answer>> {
 /// [`CommandError`](crate::CommandError) if the id names no one entry, or the journal cannot be read.
 pub(super) fn show(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
     let now = session.now();
-    let view = session
-        .open()?
+    let journal = session.open()?;
+    let view = journal
         .entry(id)
         .map_err(|error| failure::lookup(error, &now))?;
-    Ok(Box::new(Shown { view, now }))
+    let comments = journal.comments(view.entry.id)?;
+    Ok(Box::new(Shown {
+        view,
+        comments,
+        now,
+    }))
 }

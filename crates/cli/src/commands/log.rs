@@ -1,9 +1,10 @@
 //! Logging: turns what was typed into a draft, asks where it must, and records it.
 
+use client::Journal;
 use jiff::Zoned;
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use journal::entry::Draft;
-use journal::kind::{Field, Shape, night_from_clock};
+use journal::kind::{Field, SKIPPED, Shape, UNABLE, night_from_clock};
 use journal::time::{At, NotOneTime};
 use journal::validate::parse_field;
 use journal::{Fields, Value};
@@ -13,12 +14,15 @@ use super::session::{self, Session};
 use crate::arguments::{Typed, example};
 use crate::error::{CommandError, Exit, Outcome};
 use crate::failure;
-use crate::moment::{self, InvalidMoment, Place};
+use crate::moment::{self, Bound, InvalidMoment, Place};
 use crate::output::{Answer, Terminal, warn};
 use crate::prompt;
 
 /// The kind whose clock times are read together.
 const NIGHT: &str = "sleep";
+
+/// The field of a time that may lie ahead.
+const PLANNED: &str = "planned_at";
 
 /// The fields of a night that say when it ended, the later one first.
 const NIGHT_ENDS: [&str; 2] = ["out_of_bed", "final_wake"];
@@ -29,7 +33,9 @@ const NIGHT_ENDS: [&str; 2] = ["out_of_bed", "final_wake"];
 /// [`CommandError`] if what was typed is not valid, or cannot be recorded.
 pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> {
     let now = session.now();
-    let draft = draft(typed, &now, &session.terminal)?;
+    let kind = typed.kind.as_deref().unwrap_or_default();
+    let typed = with_whole_ids(kind, typed, &now, || session.open())?;
+    let draft = draft(&typed, &now, &session.terminal)?;
     let mut journal = session.open()?;
     for warning in draft.warnings() {
         let question = format!("{warning}; record it as it is?");
@@ -51,6 +57,26 @@ pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> 
         now,
         became: None,
     }))
+}
+
+/// Puts whole ids in the place of their beginnings, in fields that name another entry.
+pub(super) fn with_whole_ids(
+    kind: &str,
+    typed: &Typed,
+    now: &Zoned,
+    open: impl Fn() -> Outcome<Journal>,
+) -> Outcome<Typed> {
+    let mut typed = typed.clone();
+    let kind = journal::kind::kind(kind);
+    for (name, text) in &mut typed.fields {
+        let field = kind.and_then(|kind| kind.field(name));
+        if field.is_some_and(|field| field.shape == Shape::Entry) && !text.is_empty() {
+            let found = open()?.entry(text);
+            let found = found.map_err(|error| failure::lookup(error, now))?;
+            *text = found.entry.id.to_string();
+        }
+    }
+    Ok(typed)
 }
 
 /// Makes the draft of what was typed.
@@ -88,21 +114,32 @@ fn draft(typed: &Typed, now: &Zoned, terminal: &Terminal) -> Outcome<Draft> {
     Ok(draft)
 }
 
-/// Reads the text of a field; `-` as a note is stdin. Clock times are placed by `now`: those of a night before it, others
-/// near it.
+/// Reads the text of a field; `-` as a note is stdin. Clock times are placed by `now`: before it, but what was planned may
+/// as well lie ahead.
 pub(super) fn read_field(kind: &str, name: &str, text: &str, now: &Zoned) -> Outcome<Fields> {
     let invalid = |error| failure::invalid(&error, kind);
     let field = journal::kind::kind(kind).and_then(|kind| kind.field(name));
+    let is_state = [SKIPPED, UNABLE].contains(&text.trim().to_lowercase().as_str());
     match field {
+        _ if is_state || text.trim().is_empty() => parse_field(kind, name, text).map_err(invalid),
+        Some(Field {
+            shape: Shape::Date, ..
+        }) if text.trim().parse::<Date>().is_err() => {
+            let day = moment::read_bound(text, now, Bound::Since);
+            let day = day.map_err(|_| failure::no_day(name, text))?;
+            let date = day.to_zoned(now.time_zone().clone()).date();
+            parse_field(kind, name, &date.to_string()).map_err(invalid)
+        }
         Some(Field {
             shape: Shape::Instant,
             flag,
+            label,
             ..
-        }) if !text.trim().is_empty() => {
-            let place = if kind == NIGHT {
-                Place::Before
-            } else {
+        }) => {
+            let place = if *name == *PLANNED {
                 Place::Near
+            } else {
+                Place::Before
             };
             let at = match moment::clock(text) {
                 Some(time) => moment::place(time, now, place),
@@ -111,7 +148,7 @@ pub(super) fn read_field(kind: &str, name: &str, text: &str, now: &Zoned) -> Out
             let at = at.map_err(|error| {
                 let error = failure::moment(error, &format!("ebb {kind} --{flag}"));
                 CommandError {
-                    message: format!("{name}: {}", error.message),
+                    message: format!("{label}: {}", error.message),
                     ..error
                 }
             })?;
@@ -199,6 +236,13 @@ mod tests {
         let now: Zoned = "2026-11-22T12:00[Europe/Berlin]".parse().unwrap();
         let terminal = Terminal::detect(Form::Human, Colour::Never, true);
         let drafted = typed(line).and_then(|typed| draft(&typed, &now, &terminal));
+        let drafted = drafted.and_then(|draft| {
+            let kind = draft.kind.clone();
+            let checked = journal::validate::validate(&kind, &draft.fields);
+            checked
+                .map_err(|error| failure::invalid(&error, &kind))
+                .map(|()| draft)
+        });
         match drafted {
             Ok(draft) => {
                 let fields = draft.fields.iter().map(|(name, value)| match value {
@@ -247,7 +291,7 @@ mod tests {
                 format!("dose at {now}: medicine=x; reason=- out of it; taken=skipped"),
             ),
             (
-                &["dose", "x", "10", "--planned", "08:00"],
+                &["dose", "x", "10", "--planned-at", "08:00"],
                 format!("dose at {now}: amount_mg=10; medicine=x; planned_at=2026-11-22T08:00:00+01:00"),
             ),
             (
@@ -265,6 +309,183 @@ mod tests {
             ),
             (&["note", "slept", "badly"], format!("note at {now}: note=slept badly")),
             (&["note", "--note", "-x"], format!("note at {now}: note=-x")),
+        ] {
+            assert_eq!(said(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn doses_infusions_and_factors_take_words() {
+        let now = "2026-11-22T12:00:00+01:00";
+        for (line, expected) in [
+            (
+                &["dose", "amifampridine", "skipped", "--reason", "unable"][..],
+                format!("dose at {now}: medicine=amifampridine; reason=unable; taken=skipped"),
+            ),
+            (
+                &["dose", "x", "10mg", "with food"],
+                format!("dose at {now}: amount_mg=10; medicine=x; note=with food"),
+            ),
+            (
+                &["wearing-off", "legs", "2"],
+                format!("wearing-off at {now}: area=legs; level=2"),
+            ),
+            (
+                &["wearing-off", "upper", "arms", "unable"],
+                format!("wearing-off at {now}: area=upper-arms; level=unable"),
+            ),
+            (
+                &["infusion", "IVIG", "70g", "--day", "2/5"],
+                format!("infusion at {now}: amount_g=70; day=2; of_days=5; product=IVIG"),
+            ),
+            (
+                &["factor", "heat", "31C"],
+                format!("factor at {now}: heat=31"),
+            ),
+            (
+                &["factor", "heat", "-3", "°C"],
+                format!("factor at {now}: heat=-3"),
+            ),
+            (&["factor", "heat"], format!("factor at {now}: heat=yes")),
+            (
+                &["factor", "hot", "bath", "no", "fever"],
+                format!("factor at {now}: fever=yes; hot_bath=no"),
+            ),
+            (
+                &["factor", "stress", "6", "screens", "45m"],
+                format!("factor at {now}: screens_min=45; stress=6"),
+            ),
+            (
+                &["factor", "stress", "skipped"],
+                format!("factor at {now}: stress=skipped"),
+            ),
+            (
+                &["factor", "caffeine", "2", "--last", "15:00"],
+                format!("factor at {now}: caffeine=2; caffeine_last=2026-11-21T15:00:00+01:00"),
+            ),
+            (
+                &["factor", "alcohol", "1", "--last", "unable", "two glasses"],
+                format!("factor at {now}: alcohol=1; alcohol_last=unable; note=two glasses"),
+            ),
+            (
+                &["factor", "weather", "change", "6", "stress", "2"],
+                format!("factor at {now}: name=weather change; stress=2; value=6"),
+            ),
+            (
+                &["factor", "--fever", "--stress", "3"],
+                format!("factor at {now}: fever=yes; stress=3"),
+            ),
+        ] {
+            assert_eq!(said(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn symptoms_tests_and_texts_take_words() {
+        let now = "2026-11-22T12:00:00+01:00";
+        for (line, expected) in [
+            (
+                &["symptom", "dry-mouth", "2"][..],
+                format!("symptom at {now}: dry_mouth=2"),
+            ),
+            (
+                &["symptom", "double", "vision", "1", "when reading"],
+                format!("symptom at {now}: double_vision=1; note=when reading"),
+            ),
+            (
+                &["symptom", "breathing", "lying-flat"],
+                format!("symptom at {now}: breathing_lying_flat=yes"),
+            ),
+            (
+                &["symptom", "breathing", "lying", "flat"],
+                format!("symptom at {now}: breathing_lying_flat=yes"),
+            ),
+            (
+                &["symptom", "breathing", "rest=no", "talking", "choking", "0"],
+                format!("symptom at {now}: breathing_at_rest=no; breathing_talking=yes; choking=0"),
+            ),
+            (
+                &["symptom", "tremor", "1"],
+                format!("symptom at {now}: level=1; name=tremor"),
+            ),
+            (
+                &["test", "3tug", "12.1", "12.8", "14.0", "--aid", "none"],
+                format!("test at {now}: aid=none; laps=12.1, 12.8, 14; test=3tug"),
+            ),
+            (
+                &["test", "3tug", "12.1", "--aborted"],
+                format!("test at {now}: aborted=yes; laps=12.1; test=3tug"),
+            ),
+            (
+                &["test", "3tug", "unable", "too tired today"],
+                format!("test at {now}: laps=unable; note=too tired today; test=3tug"),
+            ),
+            (
+                &["test", "chair-stand", "11"],
+                format!("test at {now}: stands=11; test=chair-stand-30s"),
+            ),
+            (
+                &["test", "grip", "23.5kg"],
+                format!("test at {now}: grip_kg=23.5; test=grip"),
+            ),
+            (
+                &["test", "stairs", "42", "s"],
+                format!("test at {now}: name=stairs; test=other; unit=s; value=42"),
+            ),
+            (
+                &["test", "six minute walk", "310m"],
+                format!("test at {now}: name=six minute walk; test=other; unit=m; value=310"),
+            ),
+        ] {
+            assert_eq!(said(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn exercises_events_and_texts_take_words() {
+        let now = "2026-11-22T12:00:00+01:00";
+        for (line, expected) in [
+            (
+                &[
+                    "exercise",
+                    "sit to stand",
+                    "--sets",
+                    "2",
+                    "--reps",
+                    "8",
+                    "--effort",
+                    "4",
+                ][..],
+                format!("exercise at {now}: effort=4; reps=8; sets=2; what=sit to stand"),
+            ),
+            (
+                &["event", "fall", "in the kitchen"],
+                format!("event at {now}: event=fall; note=in the kitchen"),
+            ),
+            (
+                &["event", "new", "medicine", "eye drops"],
+                format!("event at {now}: event=new-medicine; note=eye drops"),
+            ),
+            (
+                &["event", "a flat tyre"],
+                format!("event at {now}: event=other; note=a flat tyre"),
+            ),
+            (
+                &["score", "FSS", "5.2"],
+                format!("score at {now}: instrument=fss; total=5.2"),
+            ),
+            (
+                &["score", "W-SAS", "-1", "--date", "yesterday"],
+                format!("score at {now}: date=2026-11-21; instrument=w-sas; total=-1"),
+            ),
+            (
+                &["question", "Could the third dose move?"],
+                format!("question at {now}: note=Could the third dose move?"),
+            ),
+            (
+                &["question", "Could it?", "--answer", "yes"],
+                format!("question at {now}: answer=yes; note=Could it?; state=answered"),
+            ),
         ] {
             assert_eq!(said(line), expected, "{line:?}");
         }
@@ -297,7 +518,7 @@ mod tests {
         try: ebb activity walking 20m --effort 5
         ");
         insta::assert_snapshot!(said(&["dose", "x", "1,000"]), @r"
-        invalid-value 2: amount_mg is 1,000; it must be a number of mg above 0 to 100000, with at most 1 decimal
+        invalid-value 2: amount is 1,000; it must be a number of mg above 0 to 100000, with at most 1 decimal
         try: ebb dose amifampridine 10mg
         ");
         insta::assert_snapshot!(said(&["dose", "x", "10mg", "--skipped", "--taken", "partial"]), @r"
@@ -305,11 +526,95 @@ mod tests {
         try: ebb dose --help
         ");
         insta::assert_snapshot!(said(&["fatigue", "6", "--weakness", "arms=4"]), @r"
-        invalid-value 2: weakness of upper-arms is 4; it must be a whole number from 0 to 3
+        invalid-value 2: weakness of arms is 4; it must be a whole number from 0 to 3
         try: ebb 6 arms legs
         ");
         insta::assert_snapshot!(said(&["fatigue", "6", "--area", "elbow"]), @r"
         invalid-value 2: areas is elbow; it must be a list of legs, hips, upper-arms, shoulders, neck, hands, eyes, speech, swallowing, breathing
+        try: ebb 6 arms legs
+        ");
+    }
+
+    #[test]
+    fn each_line_of_words_that_means_nothing_is_named_with_what_to_type() {
+        insta::assert_snapshot!(said(&["factor", "stres", "6"]), @r#"
+        unknown-field 2: there is no factor "stres"; is it stress?
+        try: ebb factor stress 6
+        try: ebb factor --name "stres" --value 6    (if it is a name of your own)
+        "#);
+        insta::assert_snapshot!(said(&["symptom", "diplopa", "2"]), @r#"
+        unknown-field 2: there is no symptom "diplopa"; is it double-vision?
+        try: ebb symptom double-vision 2
+        try: ebb symptom --name "diplopa" --level 2    (if it is a name of your own)
+        "#);
+        insta::assert_snapshot!(said(&["factor", "weather"]), @r"
+        missing-field 2: a factor entry needs value (how much of it, 0 to 10, or yes or no)
+        try: ebb factor stress 6
+        ");
+        insta::assert_snapshot!(said(&["factor", "stress"]), @r#"
+        usage 2: how much is missing after "stress"
+        try: ebb factor stress 2
+        "#);
+        insta::assert_snapshot!(said(&["factor", "stress", "6", "--last", "15:00"]), @r"
+        usage 2: --last goes with one drink, caffeine or alcohol
+        try: ebb factor caffeine 2 --last 15:00
+        try: ebb factor --caffeine 2 --caffeine-last 15:00 --alcohol 1 --alcohol-last 21:00
+        ");
+        insta::assert_snapshot!(said(&["symptom", "dry-mouth", "4"]), @r"
+        invalid-value 2: dry mouth is 4; it must be a whole number from 0 to 3
+        try: ebb symptom dry-mouth 2
+        ");
+        insta::assert_snapshot!(said(&["symptom", "breathing", "running"]), @r"
+        invalid-value 2: breathing hard is running; it must be NAME=one of yes, no; the names are at-rest, lying-flat, talking
+        try: ebb symptom dry-mouth 2
+        ");
+        insta::assert_snapshot!(said(&["test", "3tug", "12.1", "12.8"]), @r"
+        invalid-value 2: laps is 12.1, 12.8; it must be 3 laps, unless it was stopped early (--aborted yes)
+        try: ebb test 3tug 12.1 12.8 14.0 --aid none
+        ");
+        insta::assert_snapshot!(said(&["test", "chair-stand"]), @r"
+        missing-field 2: a test entry needs stands (how many chair stands in 30 seconds), unless it was stopped early
+        try: ebb test 3tug 12.1 12.8 14.0 --aid none
+        ");
+    }
+
+    #[test]
+    fn each_value_that_does_not_fit_the_rest_is_named_with_what_to_type() {
+        insta::assert_snapshot!(said(&["infusion", "IVIG", "70g", "--day", "6/5"]), @r"
+        invalid-value 2: day is 6; it must be at most 5, the days of the course
+        try: ebb infusion IVIG 70g --day 2/5
+        ");
+        insta::assert_snapshot!(said(&["wearing-off", "elbow", "2"]), @r"
+        invalid-value 2: area is elbow; it must be one of legs, hips, upper-arms, shoulders, neck, hands, eyes, speech, swallowing, breathing
+        try: ebb wearing-off legs 2
+        ");
+        insta::assert_snapshot!(said(&["wearing-off", "2"]), @r"
+        missing-field 2: a wearing-off entry needs area (where the medicine wears off)
+        try: ebb wearing-off legs 2
+        ");
+        insta::assert_snapshot!(said(&["score", "Borg", "12"]), @r"
+        invalid-value 2: instrument is Borg; it must be one of fss, mfis, promis-fatigue-t, neuro-qol-fatigue-t, mg-adl, mg-qol15, mg-qol15r, qmg, w-sas, sgi
+        try: ebb score FSS 5.2
+        ");
+        insta::assert_snapshot!(said(&["score", "MG-ADL", "25"]), @r"
+        invalid-value 2: total is 25; it must be from 0 to 24 for MG-ADL
+        try: ebb score FSS 5.2
+        ");
+        insta::assert_snapshot!(said(&["score", "FSS", "5", "--date", "soon"]), @r"
+        invalid-value 2: date is soon; it must be a date such as 2026-11-20
+        try: --date 2026-11-20
+        try: --date yesterday
+        ");
+        insta::assert_snapshot!(said(&["event"]), @r#"
+        missing-field 2: an event entry needs event (what happened)
+        try: ebb event fall "in the kitchen"
+        "#);
+        insta::assert_snapshot!(said(&["question"]), @r#"
+        missing-field 2: a question entry needs its text
+        try: ebb question "Could the third dose move?"
+        "#);
+        insta::assert_snapshot!(said(&["6", "--precision", "skipped"]), @r"
+        invalid-value 2: precision is skipped; it must be one of exact, approx, day-part
         try: ebb 6 arms legs
         ");
     }
@@ -345,7 +650,7 @@ mod tests {
         try: ebb 6 arms legs --at "yesterday 22:30"
         "#);
         insta::assert_snapshot!(said(&["sleep", "--bed", "25:00"]), @r#"
-        invalid-time 2: in_bed: "25:00" is on no clock or calendar
+        invalid-time 2: in bed: "25:00" is on no clock or calendar
         try: ebb sleep --bed 14:30
         try: ebb sleep --bed "yesterday 22:30"
         "#);

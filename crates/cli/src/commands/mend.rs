@@ -5,7 +5,7 @@ use journal::entry::Patch;
 use journal::kind::{COMMON, Shape};
 
 use super::entries::Told;
-use super::log::{read_at, read_field};
+use super::log::{read_at, read_field, with_whole_ids};
 use super::session::Session;
 use crate::arguments::Typed;
 use crate::error::{CommandError, Exit, Outcome};
@@ -34,6 +34,7 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
         .entry(id)
         .map_err(|error| failure::lookup(error, &now))?;
     let kind = view.entry.kind.clone();
+    let typed = with_whole_ids(&kind, typed, &now, || session.open())?;
     let mut patch = Patch::default();
     if let Some(text) = &typed.at {
         let flag = format!("ebb edit {id} --at");
@@ -49,10 +50,18 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
             kind.as_str()
         };
         let field = known.and_then(|kind| kind.field(name));
+        // An empty answer takes the field away, whatever its shape.
+        if let Some(field) = field.filter(|_| text.trim().is_empty()) {
+            patch.remove.push(field.name.to_owned());
+            continue;
+        }
         let is_time = field.is_some_and(|field| field.shape == Shape::Instant);
-        let read = read_field(read_as, name, text, if is_time { &reference } else { &now })?;
+        let read = read_field(read_as, name, text, if is_time { &reference } else { &now });
+        let read = read.map_err(|error| rehinted(error, id))?;
         if read.is_empty() {
-            patch.remove.push((*name).to_owned());
+            patch
+                .remove
+                .push(field.map_or(*name, |field| field.name).to_owned());
         }
         patch.set.extend(read);
     }

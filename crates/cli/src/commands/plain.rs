@@ -135,11 +135,14 @@ mod tests {
             completions(shell).json(&mut out).unwrap();
             let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
             let script = document["script"].as_str().unwrap();
-            for word in ["fatigue", "wearing-off", "weakness"]
-                .iter()
-                .filter(|w| **w != "wearing-off")
-            {
-                assert!(script.contains(word), "{shell} {word}");
+            for kind in journal::kind::KINDS {
+                assert!(script.contains(kind.name), "{shell} {}", kind.name);
+                for field in kind.fields {
+                    assert!(script.contains(field.flag), "{shell} {}", field.flag);
+                    for choice in field.shape.choices().unwrap_or_default() {
+                        assert!(script.contains(choice.value), "{shell} {}", choice.value);
+                    }
+                }
             }
         }
     }

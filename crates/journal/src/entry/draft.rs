@@ -6,7 +6,9 @@ use super::{
 use crate::id::EntryId;
 use crate::kind::{AUTHOR_NAME, Slot};
 use crate::time::At;
-use crate::validate::{Invalid, Warning, check_value, known, normal, slot_of, validate, warnings};
+use crate::validate::{
+    Invalid, Named, Warning, check_value, known, normal, slot_of, validate, warnings,
+};
 use crate::value::{Fields, Scalar, Value};
 
 /// What someone asks to record.
@@ -48,8 +50,8 @@ impl Draft {
         let kind = known(&self.kind)?;
         let mut stored = Fields::new();
         for (name, value) in &self.fields {
-            let field = slot_of(Some(kind), kind.name, name)?.field;
-            if let Some(value) = normal(field, value) {
+            let slot = slot_of(Some(kind), kind.name, name)?;
+            if let Some(value) = normal(&slot, value) {
                 stored.insert(name.clone(), value);
             }
         }
@@ -60,7 +62,7 @@ impl Draft {
                 check_value(
                     &Slot {
                         field: &AUTHOR_NAME,
-                        area: None,
+                        part: None,
                     },
                     &name.as_str().into(),
                 )?;
@@ -89,7 +91,7 @@ pub(super) fn at_fields(
     at: &At,
 ) -> Result<[(&'static str, Option<Value>); 3], Invalid> {
     let refused = |field: &str, value: String, allowed: &str| Invalid::Value {
-        field: field.to_owned(),
+        field: Named::plain(field),
         value: crate::words::plain(&value.into()),
         allowed: allowed.to_owned(),
     };

@@ -18,7 +18,7 @@ pub struct Patch {
     pub at: Option<At>,
     /// Fields to set, the kind's own and the common ones, by stored name. An empty text or list removes.
     pub set: Fields,
-    /// Fields to remove, by name; one asked per area goes with all its areas.
+    /// Fields to remove, by name; one asked part by part goes with all its parts.
     pub remove: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl Patch {
         }
         for (name, value) in &self.set {
             let slot = slot_of(kind, kind_name, name)?;
-            let value = normal(slot.field, value);
+            let value = normal(&slot, value);
             if let Some(value) = &value {
                 check_value(&slot, value)?;
             }
@@ -114,8 +114,8 @@ fn removed(
     stored: &Fields,
 ) -> Result<Vec<String>, Invalid> {
     let field = kind.and_then(|kind| kind.fields.iter().find(|field| field.name == name));
-    if let Some(field) = field.filter(|field| matches!(field.shape, Shape::PerArea { .. })) {
-        let of_field = |stored: &&String| field.stored_area(stored).is_some();
+    if let Some(field) = field.filter(|field| matches!(field.shape, Shape::Each { .. })) {
+        let of_field = |stored: &&String| field.stored_part(stored).is_some();
         return Ok(stored.keys().filter(of_field).cloned().collect());
     }
     slot_of(kind, kind_name, name).map(|_| vec![name.to_owned()])
@@ -238,11 +238,11 @@ mod tests {
         let refusal = |patch: Patch| patch.edit(id, &fields).unwrap_err().to_string();
         assert_eq!(
             refusal(patch(&[], &["taken"])),
-            "a dose entry needs amount_mg, unless it was skipped"
+            "a dose entry needs amount (how much was taken, in mg), unless it was skipped"
         );
         assert_eq!(
             refusal(patch(&[("medicine", "".into())], &[])),
-            "a dose entry needs medicine"
+            "a dose entry needs medicine (which medicine)"
         );
         assert!(
             patch(&[("amount_mg", 5.into())], &["taken"])
@@ -250,8 +250,7 @@ mod tests {
                 .is_ok()
         );
         assert!(
-            refusal(patch(&[("amount_mg", 0.into())], &[]))
-                .starts_with("amount_mg is 0; it must be")
+            refusal(patch(&[("amount_mg", 0.into())], &[])).starts_with("amount is 0; it must be")
         );
         for name in ["kind", "at", "id", "level"] {
             assert!(
@@ -265,7 +264,7 @@ mod tests {
         }
         let (id, fields) = stored("note", &[("note", "x".into())]);
         let emptied = patch(&[], &["note"]).edit(id, &fields).unwrap_err();
-        assert_eq!(emptied.to_string(), "a note entry needs note");
+        assert_eq!(emptied.to_string(), "a note entry needs its text");
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! Exertion: what was done, for how long, and what it cost.
 
+use super::Kind;
 use super::area::AREAS;
-use super::field::{Field, Say, Shape, YES_NO_UNSURE};
-use super::{Kind, Lead, no_doubt, no_rule};
+use super::field::{Field, Say};
+use super::shape::{Shape, YES_NO_UNSURE};
 
 pub(super) const ACTIVITY: Kind = Kind {
-    name: "activity",
-    label: "activity",
-    help: "Something that took effort: walking, dressing, chores, stairs, work.",
     fields: &[
         Field::text(
             "what",
@@ -53,7 +51,10 @@ pub(super) const ACTIVITY: Kind = Kind {
         )
         .flag("recovery"),
     ],
-    lead: Lead::Fields,
-    rule: no_rule,
-    doubt: no_doubt,
+    ..Kind::new(
+        "activity",
+        "activity",
+        "Something that took effort: walking, dressing, chores, stairs, work.",
+        "ebb activity walking 20m --effort 5",
+    )
 };

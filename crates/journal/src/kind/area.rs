@@ -1,6 +1,6 @@
 //! The areas of the body that LEMS tires.
 
-use super::field::Choice;
+use super::shape::Choice;
 
 /// The areas, with what else people call them. In sentences the upper arms are just arms.
 pub static AREAS: &[Choice] = &[

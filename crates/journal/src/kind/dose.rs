@@ -1,7 +1,8 @@
 //! Medicine taken, or not taken. No limit of any medicine is known here: the user's own limits are in the plan.
 
-use super::field::{Choice, Field, Say, Shape};
-use super::{Kind, Lead, no_doubt};
+use super::Kind;
+use super::field::{Field, Say};
+use super::shape::{Choice, Shape};
 use crate::validate::Invalid;
 use crate::value::Fields;
 
@@ -13,9 +14,6 @@ static TAKEN: &[Choice] = &[
 ];
 
 pub(super) const DOSE: Kind = Kind {
-    name: "dose",
-    label: "dose",
-    help: "A dose of a medicine, taken or not.",
     fields: &[
         Field::text("medicine", "medicine", "which medicine")
             .required()
@@ -49,12 +47,16 @@ pub(super) const DOSE: Kind = Kind {
             "when it was due",
             Shape::Instant,
         )
-        .flag("planned"),
+        .flag("planned-at"),
         Field::text("given_by", "given by", "who gave it").flag("given-by"),
     ],
-    lead: Lead::Fields,
     rule: amount_unless_skipped,
-    doubt: no_doubt,
+    ..Kind::new(
+        "dose",
+        "dose",
+        "A dose of a medicine, taken or not.",
+        "ebb dose amifampridine 10mg",
+    )
 };
 
 /// Requires an amount of every dose that was not skipped.
@@ -63,10 +65,6 @@ fn amount_unless_skipped(fields: &Fields) -> Result<(), Invalid> {
     if skipped || fields.contains_key("amount_mg") {
         Ok(())
     } else {
-        Err(Invalid::Missing {
-            kind: "dose",
-            field: "amount_mg",
-            unless: Some("it was skipped"),
-        })
+        Err(Invalid::missing(&DOSE, "amount_mg", Some("it was skipped")))
     }
 }

@@ -1,8 +1,10 @@
 //! The check-in: how tired, in what way, and where.
 
 use super::area::AREAS;
-use super::field::{Choice, Field, Say, Shape};
-use super::{Kind, Lead, no_doubt, no_rule};
+use super::code::Concept;
+use super::field::{Field, Say};
+use super::shape::{Choice, Shape};
+use super::{Kind, Lead};
 
 /// How fatigue feels.
 static SORTS: &[Choice] = &[
@@ -11,10 +13,10 @@ static SORTS: &[Choice] = &[
     Choice::new("weakness", "weakness", &["weak"]),
 ];
 
+/// None, mild, moderate, severe.
+static SEVERITY: Shape = Shape::Int { min: 0, max: 3 };
+
 pub(super) const FATIGUE: Kind = Kind {
-    name: "fatigue",
-    label: "fatigue",
-    help: "A check-in: how tired or weak, and where.",
     fields: &[
         Field::new(
             "level",
@@ -22,7 +24,8 @@ pub(super) const FATIGUE: Kind = Kind {
             "fatigue now, 0 none to 10 worst",
             Shape::Int { min: 0, max: 10 },
         )
-        .say(Say::Lead),
+        .say(Say::Lead)
+        .concept(Concept::snomed("84229001", "Fatigue")),
         Field::new("areas", "areas", "where it is felt", Shape::Choices(AREAS))
             .flag("area")
             .say(Say::Bare),
@@ -37,13 +40,18 @@ pub(super) const FATIGUE: Kind = Kind {
             "weakness",
             "weakness",
             "weakness of an area, 0 none to 3 severe",
-            Shape::PerArea {
-                areas: AREAS,
-                max: 3,
+            Shape::Each {
+                parts: AREAS,
+                answer: &SEVERITY,
             },
-        ),
+        )
+        .concept(Concept::snomed("26544005", "Muscle weakness")),
     ],
     lead: Lead::Label,
-    rule: no_rule,
-    doubt: no_doubt,
+    ..Kind::new(
+        "fatigue",
+        "fatigue",
+        "A check-in: how tired or weak, and where.",
+        "ebb 6 arms legs",
+    )
 };

@@ -3,6 +3,8 @@
 //! Owns the types of the table and the fields every entry may have. Checks nothing itself: `validate` does.
 
 use super::Slot;
+use super::code::Concept;
+use super::shape::{Choice, Shape, folded};
 use crate::value::Value;
 
 /// The answer of someone who passed a question over.
@@ -13,7 +15,7 @@ pub const UNABLE: &str = "unable";
 /// One field of a kind, or one that every entry may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// The name in storage and JSON, in snake_case. A field asked per area is stored once per area, as
+    /// The name in storage and JSON, in snake_case. A field asked part by part is stored once per part, as
     /// `weakness_upper_arms`, and shown in JSON as one object.
     pub name: &'static str,
     /// The flag of the command line, in kebab-case, without hyphens in front.
@@ -22,90 +24,27 @@ pub struct Field {
     pub label: &'static str,
     /// What is asked, in one line.
     pub help: &'static str,
-    /// The unit of the number, in UCUM where it has one.
+    /// Other names that people type for it.
+    pub synonyms: &'static [&'static str],
+    /// The unit of the number, as people write it.
     pub unit: Option<&'static str>,
+    /// The unit in UCUM, which has one for counts too.
+    pub ucum: Option<&'static str>,
     /// What an answer must look like.
     pub shape: Shape,
     /// Whether an entry of the kind must have it.
     pub required: bool,
+    /// Whether it is a question, which can be passed over (`skipped`) or be too hard (`unable`). What an entry cannot be
+    /// without, and what files it, is none.
+    pub asked: bool,
     /// What an absent field means, where it means something. It is not stored.
     pub default: Option<&'static str>,
+    /// The field that takes what stands behind a slash: `2/5` is day 2 of 5.
+    pub of: Option<&'static str>,
     /// How it is said in a summary.
     pub(crate) say: Say,
-}
-
-/// What an answer must look like. `skipped` and `unable` are answers too, except where text is asked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Shape {
-    /// A whole number.
-    Int {
-        /// The least.
-        min: i64,
-        /// The greatest.
-        max: i64,
-    },
-    /// A number with at most `places` decimals; stored as a whole number where it is one.
-    Decimal {
-        /// The bound below.
-        min: f64,
-        /// Whether `min` itself is refused.
-        above_min: bool,
-        /// The greatest.
-        max: f64,
-        /// How many decimals, 0 to 6.
-        places: u8,
-    },
-    /// Whole minutes from 0.
-    Minutes {
-        /// The most.
-        max: i64,
-    },
-    /// Whole hours from 0.
-    Hours {
-        /// The most.
-        max: i64,
-    },
-    /// One of a few coded values.
-    Choice(&'static [Choice]),
-    /// A list of coded values, none twice.
-    Choices(&'static [Choice]),
-    /// A whole number from 0 for each area asked.
-    PerArea {
-        /// The areas.
-        areas: &'static [Choice],
-        /// The greatest.
-        max: i64,
-    },
-    /// One line of text.
-    Text {
-        /// The most bytes of UTF-8.
-        max_bytes: usize,
-    },
-    /// Text of several lines, tabs included.
-    Lines {
-        /// The most bytes of UTF-8.
-        max_bytes: usize,
-    },
-    /// A list of lines of text, none twice.
-    Texts {
-        /// The most bytes of UTF-8 of each.
-        max_bytes: usize,
-        /// The longest list.
-        max_items: usize,
-    },
-    /// An instant: RFC 3339 with a numeric offset, whole seconds.
-    Instant,
-}
-
-/// One coded value of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The value in storage and JSON, in kebab-case.
-    pub value: &'static str,
-    /// The value in sentences.
-    pub label: &'static str,
-    /// Other things people type for it.
-    pub synonyms: &'static [&'static str],
+    /// The concept it is in a system of codes.
+    pub(super) concept: Option<Concept>,
 }
 
 /// How a field is said in a summary.
@@ -117,6 +56,8 @@ pub(crate) enum Say {
     Bare,
     /// After its label.
     Named,
+    /// Before its label.
+    Counted,
     /// Not at all.
     Never,
 }
@@ -138,6 +79,7 @@ pub static COMMON: &[Field] = &[
         "whether the entry stands",
         Shape::Choice(STATUSES),
     )
+    .fact()
     .default("final")
     .say(Say::Never),
     Field::new(
@@ -146,6 +88,7 @@ pub static COMMON: &[Field] = &[
         "how exactly the time is known",
         Shape::Choice(PRECISIONS),
     )
+    .fact()
     .default("exact")
     .say(Say::Never),
     Field::new(
@@ -154,6 +97,7 @@ pub static COMMON: &[Field] = &[
         "who or what the answers come from",
         Shape::Choice(SOURCES),
     )
+    .fact()
     .default("self")
     .say(Say::Never),
     Field::new(
@@ -196,13 +140,6 @@ static SOURCES: &[Choice] = &[
     Choice::plain("device"),
 ];
 
-/// Yes, no, or not sure.
-pub(super) static YES_NO_UNSURE: &[Choice] = &[
-    Choice::new("yes", "yes", &["y", "true"]),
-    Choice::new("no", "no", &["n", "false"]),
-    Choice::new("unsure", "unsure", &["?", "maybe", "not-sure"]),
-];
-
 impl Field {
     /// Makes a field whose flag is its name, said after its label.
     pub(super) const fn new(
@@ -216,17 +153,23 @@ impl Field {
             Shape::Hours { .. } => Some("h"),
             _ => None,
         };
-        let (required, default, say) = (false, None, Say::Named);
+        // A note and tags go with an entry; they answer no question.
+        let asked = !matches!(shape, Shape::Lines { .. } | Shape::Texts { .. });
         Self {
             name,
             flag: name,
             label,
             help,
+            synonyms: &[],
             unit,
+            ucum: unit,
             shape,
-            required,
-            default,
-            say,
+            required: false,
+            asked,
+            default: None,
+            of: None,
+            say: Say::Named,
+            concept: None,
         }
     }
 
@@ -248,15 +191,47 @@ impl Field {
         self
     }
 
-    /// Gives its numbers a unit.
-    pub(super) const fn unit(mut self, unit: &'static str) -> Self {
-        self.unit = Some(unit);
+    /// Gives it other names.
+    pub(super) const fn synonyms(mut self, synonyms: &'static [&'static str]) -> Self {
+        self.synonyms = synonyms;
         self
     }
 
-    /// Makes it required.
+    /// Gives its numbers a unit that UCUM writes alike.
+    pub(super) const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self.ucum = Some(unit);
+        self
+    }
+
+    /// Gives its numbers a unit in UCUM, where people write it otherwise or not at all.
+    pub(super) const fn ucum(mut self, ucum: &'static str) -> Self {
+        self.ucum = Some(ucum);
+        self
+    }
+
+    /// Makes it required, and so no question.
     pub(super) const fn required(mut self) -> Self {
         self.required = true;
+        self.asked = false;
+        self
+    }
+
+    /// Makes it a fact about the entry, no question.
+    pub(super) const fn fact(mut self) -> Self {
+        self.asked = false;
+        self
+    }
+
+    /// Names the field that takes what stands behind a slash.
+    pub(super) const fn of(mut self, of: &'static str) -> Self {
+        self.of = Some(of);
+        self
+    }
+
+    /// Says which concept of a system of codes it is.
+    pub(super) const fn concept(mut self, concept: Concept) -> Self {
+        self.concept = Some(concept);
         self
     }
 
@@ -272,36 +247,43 @@ impl Field {
         self
     }
 
+    /// Tells whether someone means this field by a name: its own, its flag, its label or a synonym.
+    pub fn is_called(&self, name: &str) -> bool {
+        let name = folded(name);
+        let own = [self.name, self.flag, self.label].map(folded);
+        own.contains(&name) || self.synonyms.contains(&name.as_str())
+    }
+
     /// Resolves a stored name if it is this field's.
     pub(crate) fn slot(&'static self, stored: &str) -> Option<Slot> {
-        let Shape::PerArea { areas, .. } = self.shape else {
+        let Shape::Each { parts, .. } = self.shape else {
             return (self.name == stored).then_some(Slot {
                 field: self,
-                area: None,
+                part: None,
             });
         };
-        areas
+        parts
             .iter()
-            .find(|area| self.stored_name(area.value) == stored)
-            .map(|area| Slot {
+            .find(|part| self.stored_name(part.value) == stored)
+            .map(|part| Slot {
                 field: self,
-                area: Some(area),
+                part: Some(part),
             })
     }
 
-    /// Returns the name under which one area of this field is stored: `weakness_upper_arms`.
-    pub fn stored_name(&self, area: &str) -> String {
-        format!("{}_{}", self.name, area.replace('-', "_"))
+    /// Returns the name under which one part of this field is stored: `weakness_upper_arms`.
+    pub fn stored_name(&self, part: &str) -> String {
+        format!("{}_{}", self.name, part.replace('-', "_"))
     }
 
-    /// Returns the area of a stored name, known or not, if this field is asked per area and the name is its.
-    pub(crate) fn stored_area(&self, stored: &str) -> Option<String> {
-        let Shape::PerArea { .. } = self.shape else {
+    /// Returns the part of a stored name, known or not, if this field is asked part by part and the name is its.
+    pub(crate) fn stored_part(&self, stored: &str) -> Option<String> {
+        let Shape::Each { .. } = self.shape else {
             return None;
         };
-        let area = stored.strip_prefix(self.name)?.strip_prefix('_')?;
+        let part = stored.strip_prefix(self.name)?.strip_prefix('_')?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        (!area.is_empty() && area.chars().all(plain)).then(|| area.replace('_', "-"))
+        (!part.is_empty() && part.chars().all(plain)).then(|| part.replace('_', "-"))
     }
 
     /// Says what an answer must be: `a whole number from 0 to 10`.
@@ -309,11 +291,10 @@ impl Field {
         self.shape.allowed(self.unit)
     }
 
-    /// Returns `skipped` or `unable` if `value` is that answer here, and not a value or text that reads the same.
+    /// Returns `skipped` or `unable` if `value` is that answer here, and not a value that reads the same.
     pub(crate) fn state(&self, value: &Value) -> Option<&'static str> {
-        let text = value.as_text()?;
+        let text = value.as_text().filter(|_| self.asked)?;
         let is_value = match self.shape {
-            Shape::Text { .. } | Shape::Lines { .. } | Shape::Texts { .. } => true,
             Shape::Choice(choices) => choices.iter().any(|choice| choice.value == text),
             _ => false,
         };
@@ -321,94 +302,4 @@ impl Field {
             .into_iter()
             .find(|state| *state == text && !is_value)
     }
-}
-
-impl Shape {
-    /// Returns the coded values of an answer or of its parts, if it has them.
-    pub fn choices(&self) -> Option<&'static [Choice]> {
-        match *self {
-            Self::Choice(choices) | Self::Choices(choices) => Some(choices),
-            Self::PerArea { areas, .. } => Some(areas),
-            _ => None,
-        }
-    }
-
-    /// Says what an answer of this shape must be.
-    pub(crate) fn allowed(&self, unit: Option<&str>) -> String {
-        let unit = unit.map(|unit| format!(" of {unit}")).unwrap_or_default();
-        match *self {
-            Self::Int { min, max } => format!("a whole number from {min} to {max}"),
-            Self::Decimal {
-                min,
-                above_min,
-                max,
-                places,
-            } => {
-                let from = if above_min { "above" } else { "from" };
-                let decimals = if places == 1 { "decimal" } else { "decimals" };
-                format!("a number{unit} {from} {min} to {max}, with at most {places} {decimals}")
-            }
-            Self::Minutes { max } => format!("whole minutes from 0 to {max}"),
-            Self::Hours { max } => format!("whole hours from 0 to {max}"),
-            Self::Choice(choices) => format!("one of {}", values(choices)),
-            Self::Choices(choices) => format!("a list of {}", values(choices)),
-            Self::PerArea { areas, max } => {
-                format!(
-                    "an area and a whole number from 0 to {max}; the areas are {}",
-                    values(areas)
-                )
-            }
-            Self::Text { max_bytes } => format!("one line of at most {max_bytes} bytes"),
-            Self::Lines { max_bytes } => format!("text of at most {max_bytes} bytes"),
-            Self::Texts {
-                max_bytes,
-                max_items,
-            } => {
-                format!("at most {max_items} texts of at most {max_bytes} bytes each")
-            }
-            Self::Instant => {
-                "a date and time with an offset, such as 2026-11-20T08:00:00+01:00".to_owned()
-            }
-        }
-    }
-}
-
-impl Choice {
-    /// Makes a coded value with a label and synonyms of its own.
-    pub(super) const fn new(
-        value: &'static str,
-        label: &'static str,
-        synonyms: &'static [&'static str],
-    ) -> Self {
-        Self {
-            value,
-            label,
-            synonyms,
-        }
-    }
-
-    /// Makes a coded value that is its own label.
-    pub(super) const fn plain(value: &'static str) -> Self {
-        Self::new(value, value, &[])
-    }
-}
-
-/// Finds what someone means by `text`: a value, its label or a synonym, whatever the case, with spaces or
-/// underscores for hyphens.
-pub fn choose(choices: &'static [Choice], text: &str) -> Option<&'static Choice> {
-    let text = text.trim().to_lowercase().replace([' ', '_'], "-");
-    choices.iter().find(|choice| {
-        choice.value == text
-            || choice.label.replace(' ', "-") == text
-            || choice.synonyms.contains(&text.as_str())
-    })
-}
-
-/// Lists the values with commas.
-fn values(choices: &[Choice]) -> String {
-    choices
-        .iter()
-        .map(|choice| choice.value)
-        .collect::<Vec<_>>()
-        .join(", ")
 }

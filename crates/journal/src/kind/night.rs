@@ -51,7 +51,11 @@ const TIMES: [&str; 4] = ["in_bed", "tried_to_sleep", "final_wake", "out_of_bed"
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidNight {
     /// Two of its times are in the wrong order.
-    #[error("{later_field} is {later}, which is before {earlier_field}, {earlier}")]
+    #[error(
+        "{} is {later}, which is before {}, {earlier}",
+        called(later_field),
+        called(earlier_field)
+    )]
     Order {
         /// The field that must come first.
         earlier_field: &'static str,
@@ -64,7 +68,9 @@ pub enum InvalidNight {
     },
     /// It is longer than a day.
     #[error(
-        "{from} to {to} is {}; a night is at most 24 h (is a time 12 hours off, or one before the other?)",
+        "{} to {} is {}; a night is at most 24 h (is a time 12 hours off, or one before the other?)",
+        called(from),
+        called(to),
         crate::words::duration(*minutes)
     )]
     TooLong {
@@ -77,7 +83,7 @@ pub enum InvalidNight {
     },
     /// More minutes were spent awake than there were.
     #[error(
-        "latency_min and awake_min make {}, but tried_to_sleep to final_wake is only {}",
+        "the minutes to fall asleep and those awake make {}, but from trying to sleep to the final waking it is only {}",
         crate::words::duration(*awake_minutes),
         crate::words::duration(*minutes)
     )]
@@ -118,7 +124,7 @@ impl fmt::Display for Slip {
         write!(
             f,
             "{} is {given}: was it {likely}, 12 hours off?",
-            self.field
+            called(self.field)
         )
     }
 }
@@ -294,6 +300,15 @@ impl Night {
     }
 }
 
+/// Returns what people call a field of a night.
+fn called(name: &str) -> &str {
+    let field = super::sleep::SLEEP
+        .fields
+        .iter()
+        .find(|field| field.name == name);
+    field.map_or(name, |field| field.label)
+}
+
 /// Returns the time from one instant to another.
 fn between(from: &At, to: &At) -> SignedDuration {
     to.instant().duration_since(from.instant())
@@ -376,7 +391,7 @@ mod tests {
         ]);
         assert_eq!(
             backwards.check().unwrap_err().to_string(),
-            "out_of_bed is 2026-11-20T22:49:59+01:00, which is before tried_to_sleep, \
+            "out of bed is 2026-11-20T22:49:59+01:00, which is before tried to sleep, \
              2026-11-20T22:50:00+01:00"
         );
         let hours = |last| {
@@ -391,7 +406,7 @@ mod tests {
                 .check()
                 .unwrap_err()
                 .to_string(),
-            "in_bed to out_of_bed is 24 h 1 min; a night is at most 24 h (is a time 12 hours off, or one \
+            "in bed to out of bed is 24 h 1 min; a night is at most 24 h (is a time 12 hours off, or one \
              before the other?)"
         );
         assert_eq!(
@@ -403,7 +418,7 @@ mod tests {
                 .check()
                 .unwrap_err()
                 .to_string(),
-            "latency_min and awake_min make 8 h 21 min, but tried_to_sleep to final_wake is only 8 h 20 min"
+            "the minutes to fall asleep and those awake make 8 h 21 min, but from trying to sleep to the final waking it is only 8 h 20 min"
         );
         assert!(with(&[("latency_min", "501")]).check().is_err());
     }
@@ -423,22 +438,22 @@ mod tests {
             (
                 "in_bed",
                 "2026-11-20T10:30:00+01:00",
-                "in_bed is 10:30: was it 22:30, 12 hours off?",
+                "in bed is 10:30: was it 22:30, 12 hours off?",
             ),
             (
                 "tried_to_sleep",
                 "2026-11-20T10:50:00+01:00",
-                "tried_to_sleep is 10:50: was it 22:50, 12 hours off?",
+                "tried to sleep is 10:50: was it 22:50, 12 hours off?",
             ),
             (
                 "final_wake",
                 "2026-11-20T19:10:00+01:00",
-                "final_wake is 19:10: was it 07:10, 12 hours off?",
+                "woke for good is 19:10: was it 07:10, 12 hours off?",
             ),
             (
                 "out_of_bed",
                 "2026-11-21T19:30:00+01:00",
-                "out_of_bed is 19:30: was it 07:30, 12 hours off?",
+                "out of bed is 19:30: was it 07:30, 12 hours off?",
             ),
         ] {
             let given = EVENING.map(|(name, at)| (name, if name == field { clock } else { at }));

@@ -1,28 +1,21 @@
 //! A note on its own: its text is the note that every entry may have.
 
-use super::{Kind, Lead, no_doubt};
+use super::{Kind, Lead, needs_note};
 use crate::validate::Invalid;
 use crate::value::Fields;
 
 pub(super) const NOTE: Kind = Kind {
-    name: "note",
-    label: "note",
-    help: "Anything worth keeping, in your own words.",
-    fields: &[],
     lead: Lead::Note,
     rule: a_text,
-    doubt: no_doubt,
+    ..Kind::new(
+        "note",
+        "note",
+        "Anything worth keeping, in your own words.",
+        "ebb note \"slept badly, warm night\"",
+    )
 };
 
 /// Requires the text.
 fn a_text(fields: &Fields) -> Result<(), Invalid> {
-    if fields.contains_key("note") {
-        Ok(())
-    } else {
-        Err(Invalid::Missing {
-            kind: "note",
-            field: "note",
-            unless: None,
-        })
-    }
+    needs_note(&NOTE, fields)
 }

@@ -2,8 +2,10 @@
 //!
 //! Owns the fields; the arithmetic of a night is in `night`. The questions are in our own words.
 
-use super::field::{Field, Shape};
+use super::code::Concept;
+use super::field::Field;
 use super::night::Night;
+use super::shape::Shape;
 use super::{Kind, Lead};
 use crate::validate::{Invalid, Warning};
 use crate::value::Fields;
@@ -15,9 +17,6 @@ const DAY: Shape = Shape::Minutes { max: 1440 };
 const FIVE: Shape = Shape::Int { min: 1, max: 5 };
 
 pub(super) const SLEEP: Kind = Kind {
-    name: "sleep",
-    label: "night",
-    help: "One night, logged after waking.",
     fields: &[
         Field::new("in_bed", "in bed", "when you went to bed", Shape::Instant).flag("bed"),
         Field::new(
@@ -123,8 +122,15 @@ pub(super) const SLEEP: Kind = Kind {
             "out_of_bed",
         ],
     ),
+    concept: Some(Concept::loinc("93832-4", "Sleep duration")),
     rule: possible,
     doubt: slipped,
+    ..Kind::new(
+        "sleep",
+        "night",
+        "One night, logged after waking.",
+        "ebb sleep --bed 22:30 --wake 07:10 --rested 2",
+    )
 };
 
 /// Refuses an impossible night.

@@ -2,13 +2,14 @@
 //!
 //! The comma is never a decimal point: `1,000 mg` must not become 1 mg.
 
-use super::{Invalid, check_value, excerpt, known, normal};
+use super::{Invalid, Named, check_value, excerpt, known, normal};
 use crate::kind::{Choice, Field, SKIPPED, Shape, Slot, UNABLE, choose};
 use crate::time::At;
 use crate::value::{Fields, Scalar, Value};
 
 /// Reads the text of one field of an entry of `kind`, found by name or flag, into what is to be stored: one field,
-/// or one per area for a field asked per area (`upper-arms=2,legs=1`). Of an empty text nothing is left to store.
+/// or one per part for a field asked part by part (`upper-arms=2,legs=1`), or two for `2/5`. Of an empty text nothing
+/// is left to store.
 ///
 /// # Errors
 /// [`Invalid`] if the kind or field is unknown, or the text is no valid answer.
@@ -19,62 +20,80 @@ pub fn parse_field(kind: &str, name: &str, text: &str) -> Result<Fields, Invalid
         field: name.to_owned(),
     })?;
     let text = text.trim();
-    if let Shape::PerArea { areas, .. } = field.shape {
-        return per_area(field, areas, text);
+    if let Shape::Each { parts, answer } = field.shape {
+        return each(field, parts, answer, text);
     }
-    let value = read(field, text).ok_or_else(|| refused(field, text))?;
-    let Some(value) = normal(field, &value) else {
+    let other = field.of.and_then(|other| kind.field(other));
+    if let (Some(other), Some((text, of))) = (other, text.split_once('/')) {
+        let mut fields = one(field, text.trim())?;
+        fields.extend(one(other, of.trim())?);
+        return Ok(fields);
+    }
+    one(field, text)
+}
+
+/// Reads the text of a field with one answer.
+fn one(field: &'static Field, text: &str) -> Result<Fields, Invalid> {
+    let slot = Slot { field, part: None };
+    let value = answer(field, &field.shape, text).ok_or_else(|| refused(&slot, text))?;
+    let Some(value) = normal(&slot, &value) else {
         return Ok(Fields::new());
     };
-    match check_value(&Slot { field, area: None }, &value) {
+    match check_value(&slot, &value) {
         Ok(()) => Ok(Fields::from([(field.name.to_owned(), value)])),
         // What was typed says more than what it came to: `25h`, not 1500.
-        Err(Invalid::Value { .. }) => Err(refused(field, text)),
+        Err(Invalid::Value { .. }) => Err(refused(&slot, text)),
         Err(other) => Err(other),
     }
 }
 
-/// Reads `area=number,area=number`.
-fn per_area(
+/// Reads `part=answer,part=answer`. A part alone says yes, where that is an answer; one word without a part, `skipped`
+/// or `unable`, answers for all of them.
+fn each(
     field: &'static Field,
-    areas: &'static [Choice],
+    parts: &'static [Choice],
+    shape: &'static Shape,
     text: &str,
 ) -> Result<Fields, Invalid> {
     let mut fields = Fields::new();
-    for part in text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
-        let refused = || refused(field, part);
-        let (area, answer) = part.split_once('=').ok_or_else(refused)?;
-        let area = choose(areas, area).ok_or_else(refused)?;
-        let value = state(answer.trim())
-            .or_else(|| answer.trim().parse::<i64>().ok().map(Value::from))
-            .ok_or_else(refused)?;
-        check_value(
-            &Slot {
-                field,
-                area: Some(area),
-            },
-            &value,
-        )?;
-        fields.insert(field.stored_name(area.value), value);
+    if let Some(state) = state(text) {
+        let all = parts.iter().map(|part| field.stored_name(part.value));
+        return Ok(all.map(|name| (name, state.clone())).collect());
+    }
+    for item in items(text) {
+        let whole = Slot { field, part: None };
+        let refused_item = || refused(&whole, item);
+        let (part, text) = match item.split_once('=') {
+            Some((part, text)) => (part, text.trim()),
+            None if shape.takes_yes() => (item, "yes"),
+            None => return Err(refused_item()),
+        };
+        let part = choose(parts, part).ok_or_else(refused_item)?;
+        let slot = Slot {
+            field,
+            part: Some(part),
+        };
+        let value = answer(field, shape, text).ok_or_else(|| refused(&slot, text))?;
+        check_value(&slot, &value)?;
+        fields.insert(field.stored_name(part.value), value);
     }
     Ok(fields)
 }
 
-/// Reads one answer as the field's shape asks; nothing if it cannot be one.
-fn read(field: &Field, text: &str) -> Option<Value> {
-    // A value that reads like a state, or free text, comes first.
-    let is_text = matches!(
-        field.shape,
-        Shape::Text { .. } | Shape::Lines { .. } | Shape::Texts { .. }
-    );
-    let named = |choices| choose(choices, text).map(|choice| Value::from(choice.value));
-    match field.shape {
-        Shape::Choice(choices) => named(choices).or_else(|| state(text)),
-        _ if !is_text && state(text).is_some() => state(text),
+/// Reads one answer: a value of the shape, or a state where a question is asked. A value that reads like a state comes
+/// first where values are coded; where they are free text the state does.
+fn answer(field: &Field, shape: &Shape, text: &str) -> Option<Value> {
+    let state = || state(text).filter(|_| field.asked);
+    match shape {
+        Shape::Choice(_) => read(field, shape, text).or_else(state),
+        _ => state().or_else(|| read(field, shape, text)),
+    }
+}
+
+/// Reads a value of the shape; nothing if it cannot be one.
+fn read(field: &Field, shape: &Shape, text: &str) -> Option<Value> {
+    match *shape {
+        Shape::Choice(choices) => choose(choices, text).map(|choice| choice.value.into()),
         Shape::Int { max, .. } => {
             let outof = format!("/{max}");
             text.strip_suffix(&outof)
@@ -84,14 +103,22 @@ fn read(field: &Field, text: &str) -> Option<Value> {
                 .ok()
                 .map(Value::from)
         }
-        Shape::Decimal { .. } => decimal(text, field.unit),
+        Shape::Decimal { places, .. } => decimal(text, field.unit, places).map(Value::from),
+        Shape::Numbers { places, .. } => items(text)
+            .map(|item| decimal(item, field.unit, places).map(Scalar::Float))
+            .collect::<Option<Vec<_>>>()
+            .filter(|list| !list.is_empty() || text.is_empty())
+            .map(Value::List),
         Shape::Minutes { .. } => minutes(text).map(Value::from),
         Shape::Hours { .. } => hours(text).map(Value::from),
         Shape::Choices(choices) => items(text)
             .map(|item| choose(choices, item).map(|choice| Scalar::Text(choice.value.to_owned())))
             .collect::<Option<Vec<_>>>()
             .map(Value::List),
-        Shape::PerArea { .. } => None,
+        Shape::Either { number, or } => {
+            read(field, number, text).or_else(|| read(field, &Shape::Choice(or), text))
+        }
+        Shape::Each { .. } => None,
         Shape::Text { .. } => Some(text.into()),
         Shape::Lines { .. } => Some(text.replace("\r\n", "\n").into()),
         Shape::Texts { .. } => Some(Value::List(
@@ -100,20 +127,25 @@ fn read(field: &Field, text: &str) -> Option<Value> {
                 .collect(),
         )),
         Shape::Instant => text.parse::<At>().ok().map(|at| at.to_string().into()),
+        Shape::Date => text
+            .parse::<jiff::civil::Date>()
+            .ok()
+            .map(|date| date.to_string().into()),
+        Shape::Entry => Some(text.to_lowercase().into()),
     }
 }
 
 /// Refuses a text as no answer to the field.
-fn refused(field: &Field, text: &str) -> Invalid {
+fn refused(slot: &Slot, text: &str) -> Invalid {
     let value = if text.is_empty() {
         "empty".to_owned()
     } else {
         excerpt(text)
     };
     Invalid::Value {
-        field: field.name.to_owned(),
+        field: Named::slot(slot),
         value,
-        allowed: field.allowed(),
+        allowed: slot.shape().allowed(slot.field.unit),
     }
 }
 
@@ -133,21 +165,31 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
         .filter(|item| !item.is_empty())
 }
 
-/// Reads a number, with its unit or without; grams where milligrams are asked.
-fn decimal(text: &str, unit: Option<&str>) -> Option<Value> {
+/// Reads a number, with its unit or without, or in another unit of the same thing: grams where milligrams are asked,
+/// Fahrenheit where Celsius is, pounds where kilograms are. What was converted between systems is rounded to `places`.
+fn decimal(text: &str, unit: Option<&str>, places: u8) -> Option<f64> {
     let (digits, suffix) = split_unit(text);
-    let scale = match (suffix, unit) {
-        ("", _) => 1.0,
-        (suffix, Some(unit)) if suffix == unit => 1.0,
-        ("g", Some("mg")) => 1000.0,
-        _ => return None,
-    };
     let plain = digits
         .bytes()
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
-    let number = digits.parse::<f64>().ok().filter(|_| plain)? * scale;
-    // Grams times a thousand may end a hair beside the number meant.
-    Some(Value::from((number * 1e6).round() / 1e6))
+    let number = digits.parse::<f64>().ok().filter(|_| plain)?;
+    let rounded = |number: f64| {
+        let scale = 10f64.powi(i32::from(places));
+        (number * scale).round() / scale
+    };
+    let suffix = suffix.to_lowercase();
+    let value = match (suffix.as_str(), unit.unwrap_or_default()) {
+        ("mg", "mg") | ("g", "g") | ("s" | "sec" | "\"", "s") | ("kg", "kg") => number,
+        ("c" | "°c" | "°", "°C") => number,
+        // A thousandth may end a hair beside the number meant.
+        ("g", "mg") => (number * 1e9).round() / 1e6,
+        ("mg", "g") => (number * 1e3).round() / 1e6,
+        ("f" | "°f", "°C") => rounded((number - 32.0) / 1.8),
+        ("lb" | "lbs", "kg") => rounded(number * 0.453_592_37),
+        ("", _) => number,
+        _ => return None,
+    };
+    Some(value)
 }
 
 /// Reads a span in minutes: `20`, `20m`, `1h`, `1h30`, `1h 30m`, `1:30`, `1.5h`.
@@ -269,6 +311,7 @@ mod tests {
             ("activity", "payback", "24h", "payback_onset_h=24"),
             ("activity", "eased", "Y", "eased=yes"),
             ("activity", "what", "skipped", "what=skipped"),
+            ("dose", "reason", "Skipped", "reason=skipped"),
             ("dose", "amount", "10mg", "amount_mg=10"),
             ("dose", "amount_mg", "2.5", "amount_mg=2.5"),
             ("dose", "amount", "0.5g", "amount_mg=500"),
@@ -276,9 +319,66 @@ mod tests {
             ("dose", "taken", "skipped", "taken=skipped"),
             (
                 "dose",
-                "planned",
+                "planned-at",
                 "2026-11-20T08:00Z",
                 "planned_at=2026-11-20T08:00:00+00:00",
+            ),
+        ] {
+            check(kind, name, text, expected);
+        }
+    }
+
+    #[test]
+    fn reads_units_parts_and_codes() {
+        for (kind, name, text, expected) in [
+            ("wearing-off", "area", "thighs", "area=legs"),
+            ("infusion", "amount", "70g", "amount_g=70"),
+            ("infusion", "amount", "500 mg", "amount_g=0.5"),
+            ("infusion", "day", "2/5", "day=2 of_days=5"),
+            ("infusion", "day", "2", "day=2"),
+            ("factor", "heat", "31C", "heat=31"),
+            ("factor", "heat", "88F", "heat=31.1"),
+            ("factor", "heat", "-3.5 °C", "heat=-3.5"),
+            ("factor", "heat", "Y", "heat=yes"),
+            ("factor", "heat", "unable", "heat=unable"),
+            ("factor", "value", "no", "value=no"),
+            ("factor", "value", "7/10", "value=7"),
+            ("factor", "screens", "45m", "screens_min=45"),
+            (
+                "symptom",
+                "breathing",
+                "lying-flat",
+                "breathing_lying_flat=yes",
+            ),
+            (
+                "symptom",
+                "breathing",
+                "rest=no, talking",
+                "breathing_at_rest=no breathing_talking=yes",
+            ),
+            (
+                "symptom",
+                "breathing",
+                "skipped",
+                "breathing_at_rest=skipped breathing_lying_flat=skipped breathing_talking=skipped",
+            ),
+            ("test", "laps", "12.1, 12.8s,14.0", "laps=12.1, 12.8, 14"),
+            ("test", "laps", "unable", "laps=unable"),
+            ("test", "grip", "50lb", "grip_kg=22.7"),
+            ("test", "test", "chair-stand", "test=chair-stand-30s"),
+            (
+                "score",
+                "instrument",
+                "Promis fatigue T",
+                "instrument=promis-fatigue-t",
+            ),
+            ("score", "date", "2026-11-20", "date=2026-11-20"),
+            ("question", "state", "open", ""),
+            (
+                "comment",
+                "on",
+                "019A9FF6-a47b-7707-8707-070707070707",
+                "on=019a9ff6-a47b-7707-8707-070707070707",
             ),
         ] {
             check(kind, name, text, expected);
@@ -318,19 +418,19 @@ mod tests {
             ),
             (
                 "activity",
-                "payback_onset_h",
+                "payback after",
                 "payback",
                 "whole hours from 0 to 72",
                 &["1.5h", "4d"],
             ),
             (
                 "dose",
-                "amount_mg",
+                "amount",
                 "amount",
                 mg,
                 &["1,000", "inf", "NaN", "10ml", "mg", "1e3", "0g"],
             ),
-            ("sleep", "in_bed", "bed", instant, &["22:30", "2026-11-20"]),
+            ("sleep", "in bed", "bed", instant, &["22:30", "2026-11-20"]),
         ] {
             for text in texts {
                 check(
@@ -364,10 +464,10 @@ mod tests {
             "fatigue",
             "weakness",
             "arms=4",
-            &format!("weakness of upper-arms is 4; it must be {number}"),
+            &format!("weakness of arms is 4; it must be {number}"),
         );
-        for text in ["elbow=1", "legs", "legs=", "=1", "legs=x"] {
-            let allowed = format!("an area and {number}; the areas are {areas}");
+        for text in ["elbow=1", "legs", "=1"] {
+            let allowed = format!("NAME={number}; the names are {areas}");
             check(
                 "fatigue",
                 "weakness",
@@ -375,14 +475,22 @@ mod tests {
                 &format!("weakness is {text}; it must be {allowed}"),
             );
         }
-        let fields = "level, areas, sort, weakness, status, precision, source, note, tags";
+        for (text, value) in [("legs=", "empty"), ("legs=x", "x")] {
+            let said = format!("weakness of legs is {value}; it must be {number}");
+            check("fatigue", "weakness", text, &said);
+        }
+        let fields = "level, area, sort, weakness, status, precision, source, note, tag";
         check(
             "fatigue",
             "levl",
             "1",
             &format!("fatigue has no field levl; its fields are {fields}"),
         );
-        let kinds = "fatigue, activity, dose, sleep, note";
+        let kinds = crate::kind::KINDS
+            .iter()
+            .map(|kind| kind.name)
+            .collect::<Vec<_>>()
+            .join(", ");
         check(
             "mood",
             "level",

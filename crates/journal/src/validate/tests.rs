@@ -1,7 +1,8 @@
-//! Every field of every kind: its least and greatest answer, one below, one above, and what is said of them.
+//! Every field of every kind, from the table: its least and greatest answer, one below, one above, and what is said.
 
 use super::*;
-use std::collections::BTreeSet;
+use crate::kind::sample::{edges, minimal};
+use crate::kind::{COMMON, KINDS, SKIPPED, UNABLE};
 
 fn text(bytes: usize) -> Value {
     "x".repeat(bytes).into()
@@ -16,291 +17,255 @@ fn list(texts: &[&str]) -> Value {
     )
 }
 
-fn float(number: f64) -> Value {
-    number.into()
-}
-
 /// Checks one answer in an entry that is valid but for it.
 fn check(kind: &str, name: &str, value: &Value) -> Result<(), Invalid> {
-    let mut fields = match kind {
-        "dose" => Fields::from([
-            ("medicine".into(), "x".into()),
-            ("amount_mg".into(), 10.into()),
-        ]),
-        "activity" => Fields::from([("what".into(), "x".into())]),
-        "fatigue" => Fields::from([("level".into(), 0.into())]),
-        "sleep" => Fields::from([("quality".into(), 3.into())]),
-        "note" => Fields::from([("note".into(), "x".into())]),
-        other => panic!("the test knows no {other}"),
-    };
+    let mut fields = minimal(kind::kind(kind).unwrap());
     fields.insert(name.to_owned(), value.clone());
     validate(kind, &fields)
 }
 
-const AREAS: &str =
-    "legs, hips, upper-arms, shoulders, neck, hands, eyes, speech, swallowing, breathing";
-const INSTANT: &str = "a date and time with an offset, such as 2026-11-20T08:00:00+01:00";
-const MG: &str = "a number of mg above 0 to 100000, with at most 1 decimal";
 const WHEN: &str = "2026-11-20T08:00:00+01:00";
 
-/// Kind, field, what is valid, and what is not with what is said of it after the field's name.
-type Case = (&'static str, &'static str, Vec<Value>, Vec<(Value, String)>);
-
-fn whole(kind: &'static str, name: &'static str, min: i64, max: i64, allowed: &str) -> Case {
-    let valid = vec![min.into(), max.into(), "skipped".into(), "unable".into()];
-    let refused = |value: Value, said: String| (value, format!(" is {said}; it must be {allowed}"));
-    let invalid = vec![
-        refused((min - 1).into(), (min - 1).to_string()),
-        refused((max + 1).into(), (max + 1).to_string()),
-        refused(float(min as f64 + 0.5), (min as f64 + 0.5).to_string()),
-        refused("many".into(), "many".into()),
-        refused(true.into(), "yes".into()),
-        refused(Value::List(vec![Scalar::Int(min)]), min.to_string()),
-    ];
-    (kind, name, valid, invalid)
-}
-
-fn coded(kind: &'static str, name: &'static str, values: &[&str]) -> Case {
-    let allowed = format!("one of {}", values.join(", "));
-    let mut valid: Vec<Value> = values.iter().map(|value| (*value).into()).collect();
-    valid.extend(["skipped".into(), "unable".into()]);
-    let invalid = ["other", "Final", " "].map(|value| {
-        (
-            value.into(),
-            format!(" is {}; it must be {allowed}", value.trim_end()),
-        )
-    });
-    (kind, name, valid, invalid.to_vec())
-}
-
-fn instant(name: &'static str) -> Case {
-    let kind = if name == "planned_at" {
-        "dose"
-    } else {
-        "sleep"
-    };
-    let refused = |said: &'static str| {
-        (
-            Value::from(said),
-            format!(" is {said}; it must be {INSTANT}"),
-        )
-    };
-    let invalid = vec![
-        refused("22:30"),
-        refused("2026-11-20T08:00:00"),
-        refused("2026-11-31T08:00:00+01:00"),
-        refused("2026-11-20T08:00:00.5+01:00"),
-        (5.into(), format!(" is 5; it must be {INSTANT}")),
-    ];
-    (
-        kind,
-        name,
-        vec![WHEN.into(), "skipped".into(), "unable".into()],
-        invalid,
-    )
-}
-
-fn line(kind: &'static str, name: &'static str) -> Case {
-    let invalid = vec![
-        (
-            text(201),
-            " is at most 200 bytes; this one is 201 bytes".to_owned(),
-        ),
-        (
-            "é".repeat(101).into(),
-            " is at most 200 bytes; this one is 202 bytes".to_owned(),
-        ),
-        (
-            "a\nb".into(),
-            " holds a control character, U+000A; it must be plain text".to_owned(),
-        ),
-        (
-            "\u{9b}".into(),
-            " holds a control character, U+009B; it must be plain text".to_owned(),
-        ),
-        (
-            " ".into(),
-            " is empty; it must be one line of at most 200 bytes".to_owned(),
-        ),
-        (
-            5.into(),
-            " is 5; it must be one line of at most 200 bytes".to_owned(),
-        ),
-    ];
-    (
-        kind,
-        name,
-        vec![text(1), text(200), "é".repeat(100).into(), "skipped".into()],
-        invalid,
-    )
-}
-
-fn areas(kind: &'static str) -> Case {
-    let all: Vec<&str> = AREAS.split(", ").collect();
-    let valid = vec![
-        list(&["legs"]),
-        list(&all),
-        "skipped".into(),
-        "unable".into(),
-    ];
-    let refused =
-        |value: Value, said: &str| (value, format!(" is {said}; it must be a list of {AREAS}"));
-    let invalid = vec![
-        refused(list(&[]), ""),
-        refused(list(&["elbow"]), "elbow"),
-        refused(list(&["arms"]), "arms"),
-        refused(list(&["legs", "legs"]), "legs, legs"),
-        refused(list(&["skipped"]), "skipped"),
-        refused("legs".into(), "legs"),
-    ];
-    (kind, "areas", valid, invalid)
-}
-
-fn minutes(kind: &'static str, name: &'static str, max: i64) -> Case {
-    whole(
-        kind,
-        name,
-        0,
-        max,
-        &format!("whole minutes from 0 to {max}"),
-    )
-}
-
-fn number(kind: &'static str, name: &'static str, min: i64, max: i64) -> Case {
-    whole(
-        kind,
-        name,
-        min,
-        max,
-        &format!("a whole number from {min} to {max}"),
-    )
-}
-
-fn amount() -> Case {
-    let valid = [0.1, 2.5, 99_999.9].map(float).into_iter();
-    let valid = valid
-        .chain([1.into(), 100_000.into(), "unable".into()])
-        .collect();
-    let refused = |value: Value, said: &str| (value, format!(" is {said}; it must be {MG}"));
-    let invalid = vec![
-        refused(0.into(), "0"),
-        refused(float(0.05), "0.05"),
-        refused((-1).into(), "-1"),
-        refused(float(100_000.1), "100000.1"),
-        refused(100_001.into(), "100001"),
-        refused(i64::MAX.into(), "9223372036854775807"),
-        refused(float(2.55), "2.55"),
-        refused(float(f64::NAN), "NaN"),
-        refused(float(f64::INFINITY), "inf"),
-        refused("10mg".into(), "10mg"),
-    ];
-    ("dose", "amount_mg", valid, invalid)
-}
-
-fn cases() -> Vec<Case> {
-    vec![
-        number("fatigue", "level", 0, 10),
-        coded("fatigue", "sort", &["tired", "after-exertion", "weakness"]),
-        areas("fatigue"),
-        line("activity", "what"),
-        minutes("activity", "minutes", 1440),
-        number("activity", "effort", 0, 10),
-        areas("activity"),
-        coded("activity", "eased", &["yes", "no", "unsure"]),
-        whole(
-            "activity",
-            "payback_onset_h",
-            0,
-            72,
-            "whole hours from 0 to 72",
-        ),
-        minutes("activity", "recovery_min", 10_080),
-        line("dose", "medicine"),
-        amount(),
-        line("dose", "product"),
-        coded("dose", "taken", &["taken", "partial", "skipped"]),
-        line("dose", "reason"),
-        instant("planned_at"),
-        line("dose", "given_by"),
-        instant("in_bed"),
-        instant("tried_to_sleep"),
-        minutes("sleep", "latency_min", 1440),
-        number("sleep", "awakenings", 0, 50),
-        minutes("sleep", "awake_min", 1440),
-        instant("final_wake"),
-        minutes("sleep", "trying_after_min", 1440),
-        instant("out_of_bed"),
-        number("sleep", "quality", 1, 5),
-        number("sleep", "rested", 1, 5),
-        number("sleep", "naps", 0, 20),
-        minutes("sleep", "nap_min", 1440),
-        minutes("sleep", "screens_last_hour_min", 60),
-        instant("last_caffeine"),
-        instant("last_alcohol"),
-        coded("note", "status", &["final", "amended", "entered-in-error"]),
-        coded("note", "precision", &["exact", "approx", "day-part"]),
-        coded("note", "source", &["self", "caregiver", "device"]),
-    ]
+/// The words that an error about an answer of the shape must hold, beside the field and the value.
+fn bounds(shape: &Shape) -> Vec<String> {
+    let numbers = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect();
+    match *shape {
+        Shape::Int { min, max } => numbers(&[min as f64, max as f64]),
+        Shape::Minutes { max } | Shape::Hours { max } => numbers(&[0.0, max as f64]),
+        Shape::Decimal { min, max, .. } => numbers(&[min, max]),
+        Shape::Numbers { max, max_items, .. } => numbers(&[max, max_items as f64]),
+        Shape::Choice(choices) | Shape::Choices(choices) => choices
+            .iter()
+            .map(|choice| choice.value.to_owned())
+            .collect(),
+        Shape::Either { number, or } => [bounds(number), bounds(&Shape::Choice(or))].concat(),
+        Shape::Each { answer, .. } => bounds(answer),
+        Shape::Text { max_bytes } | Shape::Lines { max_bytes } => vec![max_bytes.to_string()],
+        Shape::Texts { max_bytes, .. } => vec![max_bytes.to_string()],
+        Shape::Instant => vec![WHEN.to_owned()],
+        Shape::Date => vec!["2026-11-20".to_owned()],
+        Shape::Entry => vec!["id of an entry".to_owned()],
+    }
 }
 
 #[test]
 fn every_field_at_its_limits() {
-    for (kind, name, valid, invalid) in cases() {
-        for value in valid {
-            assert_eq!(check(kind, name, &value), Ok(()), "{kind} {name} {value:?}");
+    let (mut valid_count, mut wrong_count) = (0, 0);
+    for kind in KINDS {
+        for column in kind.columns() {
+            let slot = kind.slot(&column.name()).unwrap();
+            let (valid, wrong) = edges(&column.shape());
+            assert!(!valid.is_empty() && !wrong.is_empty());
+            for value in valid {
+                assert_eq!(
+                    check_value(&slot, &value),
+                    Ok(()),
+                    "{} {}",
+                    kind.name,
+                    column.name()
+                );
+                valid_count += 1;
+            }
+            for value in wrong {
+                let refusal = check(kind.name, &column.name(), &value).unwrap_err();
+                let said = refusal.to_string();
+                let context = format!("{} {} {value:?}: {said}", kind.name, column.name());
+                assert_eq!(refusal.field(), Some(column.field.name), "{context}");
+                let label = match column.part {
+                    Some(part) => format!("{} of {} ", column.field.label, part.label),
+                    None if column.field.name == "note" => "note ".to_owned(),
+                    None => format!("{} ", column.field.label),
+                };
+                assert!(said.contains(&label), "{context}");
+                if let Invalid::Value { value: shown, .. } = &refusal {
+                    assert!(
+                        said.starts_with(&format!("{label}is {shown}; it must be ")),
+                        "{context}"
+                    );
+                    for bound in bounds(&column.shape()) {
+                        assert!(said.contains(&bound), "{bound}: {context}");
+                    }
+                }
+                wrong_count += 1;
+            }
         }
-        for (value, said) in invalid {
-            let refusal = check(kind, name, &value).unwrap_err();
-            assert_eq!(refusal.to_string(), format!("{name}{said}"));
-            assert_eq!(refusal.field(), Some(name));
+    }
+    assert!(
+        valid_count > 200 && wrong_count > 400,
+        "{valid_count} {wrong_count}"
+    );
+}
+
+#[test]
+fn every_question_can_be_passed_over_or_be_too_hard_and_nothing_else_can() {
+    for kind in KINDS {
+        for column in kind.columns() {
+            let slot = kind.slot(&column.name()).unwrap();
+            for state in [SKIPPED, UNABLE] {
+                let said = check_value(&slot, &state.into());
+                let is_text =
+                    matches!(column.field.shape, Shape::Text { .. } | Shape::Lines { .. });
+                let context = format!("{} {} {state}", kind.name, column.name());
+                assert_eq!(said.is_ok(), column.field.asked || is_text, "{context}");
+                if let Err(refusal) = said {
+                    assert!(refusal.to_string().contains(state), "{context}");
+                }
+                let typed = parse_field(kind.name, column.field.name, &state.to_uppercase());
+                if column.field.asked {
+                    let read = typed.unwrap();
+                    assert_eq!(read.get(&column.name()), Some(&state.into()), "{context}");
+                }
+            }
         }
+    }
+    for field in COMMON {
+        assert!(!field.asked, "{}", field.name);
     }
 }
 
 #[test]
-fn weakness_is_asked_per_area() {
-    for area in AREAS.split(", ") {
-        let stored = format!("weakness_{}", area.replace('-', "_"));
-        for value in [0.into(), 3.into(), "skipped".into(), "unable".into()] {
-            assert_eq!(check("fatigue", &stored, &value), Ok(()), "{stored}");
-        }
-        for value in [-1, 4] {
-            let refusal = check("fatigue", &stored, &value.into()).unwrap_err();
+fn a_score_is_within_the_range_of_its_instrument() {
+    let entry = |instrument: &str, total: f64| {
+        Fields::from([
+            ("instrument".to_owned(), instrument.into()),
+            ("total".to_owned(), total.into()),
+        ])
+    };
+    for (instrument, min, max) in kind::TOTALS {
+        for total in [min, max] {
             assert_eq!(
-                refusal.to_string(),
-                format!("weakness of {area} is {value}; it must be a whole number from 0 to 3")
+                validate("score", &entry(instrument, *total)),
+                Ok(()),
+                "{instrument}"
             );
         }
+        for total in [min - 0.01, max + 0.01] {
+            let said = validate("score", &entry(instrument, total))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                said.starts_with(&format!("total is {total}; it must be")),
+                "{said}"
+            );
+            assert!(said.contains(&max.to_string()), "{said}");
+        }
     }
-    for unknown in ["weakness", "weakness_elbow", "weakness_upper-arms"] {
-        let refusal = check("fatigue", unknown, &1.into()).unwrap_err();
-        assert!(refusal.to_string().starts_with(&format!(
-            "fatigue has no field {unknown}; its fields are level,"
-        )));
+    let instruments = kind::kind("score").unwrap().field("instrument").unwrap();
+    let coded: Vec<_> = instruments
+        .shape
+        .choices()
+        .unwrap()
+        .iter()
+        .map(|choice| choice.value)
+        .collect();
+    let ranged: Vec<_> = kind::TOTALS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(coded, ranged);
+    assert_eq!(
+        validate("score", &entry("mg-adl", 25.0))
+            .unwrap_err()
+            .to_string(),
+        "total is 25; it must be from 0 to 24 for MG-ADL"
+    );
+}
+
+#[test]
+fn what_is_said_of_each_shape() {
+    for (kind, name, value, said) in [
+        (
+            "fatigue",
+            "level",
+            11.into(),
+            "level is 11; it must be a whole number from 0 to 10",
+        ),
+        (
+            "fatigue",
+            "weakness_legs",
+            4.into(),
+            "weakness of legs is 4; it must be a whole number from 0 to 3",
+        ),
+        (
+            "fatigue",
+            "sort",
+            "sad".into(),
+            "sort is sad; it must be one of tired, after-exertion, weakness",
+        ),
+        (
+            "activity",
+            "minutes",
+            1441.into(),
+            "minutes is 1441; it must be whole minutes from 0 to 1440",
+        ),
+        (
+            "activity",
+            "payback_onset_h",
+            73.into(),
+            "payback after is 73; it must be whole hours from 0 to 72",
+        ),
+        (
+            "dose",
+            "amount_mg",
+            0.into(),
+            "amount is 0; it must be a number of mg above 0 to 100000, with at most 1 decimal",
+        ),
+        (
+            "factor",
+            "heat",
+            71.into(),
+            "heat is 71; it must be a number of °C from -60 to 70, with at most 1 decimal; or yes, no",
+        ),
+    ] {
+        let refused = check(kind, name, &value).unwrap_err();
+        assert_eq!(refused.to_string(), said);
     }
 }
 
 #[test]
-fn no_field_goes_untested() {
-    let tested: BTreeSet<_> = cases()
-        .iter()
-        .map(|(kind, name, ..)| (*kind, *name))
-        .collect();
-    for kind in kind::KINDS {
-        for field in kind.fields.iter().filter(|field| field.name != "weakness") {
-            assert!(
-                tested.contains(&(kind.name, field.name)),
-                "{} {}",
-                kind.name,
-                field.name
-            );
-        }
-    }
-    for field in kind::COMMON
-        .iter()
-        .filter(|field| !["note", "tags"].contains(&field.name))
-    {
-        assert!(tested.contains(&("note", field.name)), "{}", field.name);
+fn what_is_said_of_each_shape_of_text_and_time() {
+    for (kind, name, value, said) in [
+        (
+            "test",
+            "laps",
+            Value::List(vec![Scalar::Float(600.1)]),
+            "laps is 600.1; it must be 1 to 3 numbers in s, each above 0 to 600, with at most 1 decimal",
+        ),
+        (
+            "symptom",
+            "breathing_lying_flat",
+            1.into(),
+            "breathing hard of lying flat is 1; it must be one of yes, no",
+        ),
+        (
+            "score",
+            "date",
+            "soon".into(),
+            "filled in is soon; it must be a date such as 2026-11-20",
+        ),
+        (
+            "comment",
+            "on",
+            "a1".into(),
+            "on is a1; it must be the id of an entry",
+        ),
+        (
+            "sleep",
+            "in_bed",
+            "22:30".into(),
+            "in bed is 22:30; it must be a date and time with an offset, such as 2026-11-20T08:00:00+01:00",
+        ),
+        (
+            "dose",
+            "reason",
+            text(201),
+            "reason is at most 200 bytes; this one is 201 bytes",
+        ),
+        (
+            "note",
+            "tags",
+            list(&["a", "a"]),
+            "tags is a, a; it must be at most 20 texts of at most 200 bytes each",
+        ),
+    ] {
+        assert_eq!(check(kind, name, &value).unwrap_err().to_string(), said);
     }
 }
 
@@ -377,59 +342,145 @@ fn tags_are_at_most_20_of_at_most_200_bytes() {
     }
 }
 
+/// Takes out what stands in parentheses.
+fn without_help(said: &str) -> String {
+    let Some((before, rest)) = said.split_once(" (") else {
+        return said.to_owned();
+    };
+    let (_, after) = rest.split_once(')').unwrap();
+    format!("{before}{after}")
+}
+
+/// Says what an entry of these answers needs beside them.
+fn needs(kind: &str, typed: &[(&str, &str)]) -> String {
+    let mut fields = Fields::new();
+    for (name, text) in typed {
+        fields.extend(parse_field(kind, name, text).unwrap());
+    }
+    match validate(kind, &fields) {
+        Ok(()) => "nothing".to_owned(),
+        Err(invalid @ Invalid::Missing { .. }) => without_help(&invalid.to_string()),
+        Err(invalid) => invalid.to_string(),
+    }
+}
+
 #[test]
 fn what_a_kind_needs() {
-    let none = Fields::new();
-    let just = |name: &str, value: Value| Fields::from([(name.to_owned(), value)]);
-    for (kind, fields, said) in [
-        (
-            "fatigue",
-            none.clone(),
-            "a fatigue entry needs at least one of level, areas, sort, weakness",
-        ),
-        (
-            "fatigue",
-            just("note", "x".into()),
-            "a fatigue entry needs at least one of level, areas, sort, weakness",
-        ),
-        ("activity", none.clone(), "an activity entry needs what"),
+    let none = validate("dose", &Fields::new()).unwrap_err().to_string();
+    assert_eq!(none, "a dose entry needs medicine (which medicine)");
+    let sorts = "a fatigue entry needs at least one of level, areas, sort, weakness";
+    for (kind, typed, said) in [
+        ("fatigue", &[][..], sorts),
+        ("fatigue", &[("note", "x")], sorts),
+        ("fatigue", &[("level", "skipped")], "nothing"),
+        ("fatigue", &[("weakness", "legs=0")], "nothing"),
+        ("activity", &[], "an activity entry needs what"),
         (
             "activity",
-            just("effort", 5.into()),
+            &[("effort", "5")],
             "an activity entry needs what",
         ),
-        ("dose", none.clone(), "a dose entry needs medicine"),
+        ("dose", &[], "a dose entry needs medicine"),
         (
             "dose",
-            just("medicine", "x".into()),
-            "a dose entry needs amount_mg, unless it was skipped",
+            &[("medicine", "x")],
+            "a dose entry needs amount, unless it was skipped",
         ),
-        ("note", none.clone(), "a note entry needs note"),
         (
-            "mood\u{7}",
-            none.clone(),
-            "unknown kind mood ; the kinds are fatigue, activity, dose, sleep, note",
+            "dose",
+            &[("medicine", "x"), ("taken", "skipped")],
+            "nothing",
         ),
+        (
+            "dose",
+            &[("medicine", "x"), ("amount", "unable")],
+            "nothing",
+        ),
+        (
+            "wearing-off",
+            &[("level", "2")],
+            "a wearing-off entry needs area",
+        ),
+        (
+            "infusion",
+            &[("amount", "70g")],
+            "an infusion entry needs product",
+        ),
+        (
+            "infusion",
+            &[("product", "x"), ("day", "6/5")],
+            "day is 6; it must be at most 5, the days of the course",
+        ),
+        ("factor", &[("value", "6")], "a factor entry needs name"),
+        ("factor", &[("name", "x")], "a factor entry needs value"),
+        ("symptom", &[("name", "x")], "a symptom entry needs level"),
     ] {
-        assert_eq!(validate(kind, &fields).unwrap_err().to_string(), said);
+        assert_eq!(needs(kind, typed), said, "{kind} {typed:?}");
     }
-    assert!(
-        validate("sleep", &none)
-            .unwrap_err()
-            .to_string()
-            .starts_with("a sleep entry needs at least one of in_bed,")
-    );
-    assert_eq!(
-        validate("fatigue", &just("level", "skipped".into())),
-        Ok(())
-    );
-    assert_eq!(
-        validate("fatigue", &just("weakness_legs", 0.into())),
-        Ok(())
-    );
-    let mut skipped = just("medicine", "x".into());
-    skipped.insert("taken".into(), "skipped".into());
-    assert_eq!(validate("dose", &skipped), Ok(()));
+}
+
+#[test]
+fn what_tests_and_texts_need() {
+    for (kind, typed, said) in [
+        (
+            "test",
+            &[("test", "3tug")][..],
+            "a test entry needs laps, unless it was stopped early",
+        ),
+        (
+            "test",
+            &[("test", "3tug"), ("laps", "12.1,12.8")],
+            "laps is 12.1, 12.8; it must be 3 laps, unless it was stopped early (--aborted yes)",
+        ),
+        (
+            "test",
+            &[("test", "3tug"), ("laps", "12.1"), ("aborted", "yes")],
+            "nothing",
+        ),
+        ("test", &[("test", "3tug"), ("laps", "unable")], "nothing"),
+        (
+            "test",
+            &[("test", "chair-stand")],
+            "a test entry needs stands, unless it was stopped early",
+        ),
+        (
+            "test",
+            &[("test", "grip")],
+            "a test entry needs grip, unless it was stopped early",
+        ),
+        (
+            "test",
+            &[("test", "other")],
+            "a test entry needs name, unless it was stopped early",
+        ),
+        ("exercise", &[("sets", "2")], "an exercise entry needs what"),
+        ("event", &[("note", "x")], "an event entry needs event"),
+        (
+            "event",
+            &[("event", "other")],
+            "an event entry needs its text",
+        ),
+        (
+            "score",
+            &[("instrument", "FSS")],
+            "a score entry needs total",
+        ),
+        (
+            "question",
+            &[("answer", "x")],
+            "a question entry needs its text",
+        ),
+        ("question", &[("note", "x")], "nothing"),
+        ("note", &[], "a note entry needs its text"),
+        ("comment", &[("note", "x")], "a comment entry needs on"),
+    ] {
+        assert_eq!(needs(kind, typed), said, "{kind} {typed:?}");
+    }
+    assert!(needs("sleep", &[]).starts_with("a sleep entry needs at least one of in bed,"));
+    let unknown = validate("mood\u{7}", &Fields::new())
+        .unwrap_err()
+        .to_string();
+    assert!(unknown.starts_with("unknown kind mood ; the kinds are fatigue, activity, dose,"));
 }
 
 #[test]
@@ -448,7 +499,7 @@ fn an_impossible_night_is_refused_and_a_doubtful_one_asked_about() {
         .iter()
         .map(ToString::to_string)
         .collect();
-    assert_eq!(asked, ["in_bed is 10:30: was it 22:30, 12 hours off?"]);
+    assert_eq!(asked, ["in bed is 10:30: was it 22:30, 12 hours off?"]);
     assert_eq!(
         warnings("sleep", &night("2026-11-19T22:30:00+01:00", WHEN)),
         []
