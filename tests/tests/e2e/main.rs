@@ -17,6 +17,7 @@ mod kinds;
 mod lying_relay;
 mod offline;
 mod recovery;
+mod removal;
 mod roles;
 mod sharing;
 mod snapshots;
