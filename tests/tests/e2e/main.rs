@@ -12,6 +12,7 @@ mod wait;
 
 mod bad_input;
 mod hostile;
+mod hostile_batches;
 mod kill;
 mod kinds;
 mod lying_relay;
