@@ -15,6 +15,7 @@ mod hostile;
 mod hostile_batches;
 mod kill;
 mod kinds;
+mod live;
 mod lying_relay;
 mod offline;
 mod recovery;

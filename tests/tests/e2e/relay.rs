@@ -106,13 +106,13 @@ impl Relay {
 
     /// Returns its database.
     pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("data").join("relay.sqlite3")
+        self.data().join("relay.sqlite3")
     }
 
     /// Copies its database, all files of it, and returns the copy; a relay that is stopped has written everything.
     pub(crate) fn copy_database(&self, to: &Path) -> PathBuf {
         assert!(self.child.is_none(), "the relay is running");
-        for entry in fs::read_dir(self.folder.path().join("data")).expect("a folder") {
+        for entry in fs::read_dir(self.data()).expect("a folder") {
             let entry = entry.expect("a folder");
             if entry.path().is_file() {
                 fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
