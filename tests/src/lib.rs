@@ -1,5 +1,6 @@
-//! What the programs of this crate share: the simulator.
+//! What the programs of this crate share: the simulator, and the client that keeps to no rule.
 //!
-//! The end-to-end tests are in `tests/`, and drive the two binaries alone.
+//! The end-to-end tests are in `tests/`, and drive the two binaries; what a modified client would do, they have `rogue` do.
 
+pub mod rogue;
 pub mod sim;

@@ -110,7 +110,7 @@ pub(crate) enum Command {
     )]
     Share(Share),
     /// Show who reads and writes this journal, or let in a device that waits.
-    #[command(after_help = "Examples:\n  ebb members\n  ebb members approve Sam")]
+    #[command(after_help = "Examples:\n  ebb members\n  ebb members approve 12ab-34cd-56ef")]
     Members(Members),
     /// Show the links that still let someone in, or withdraw one.
     #[command(after_help = "Examples:\n  ebb invites\n  ebb invites withdraw 3f2a")]

@@ -23,6 +23,9 @@ use crate::arguments::example;
 use crate::error::{CommandError, Exit};
 use crate::moment::InvalidMoment;
 
+/// What to type where a device may not be a member.
+const STANDING: &str = "ebb status    (says whether it waits for an owner, or was removed)";
+
 /// Returns the exit code of a family of failures.
 fn exit(family: Family) -> Exit {
     match family {
@@ -103,7 +106,7 @@ pub(crate) fn invalid(error: &Invalid, kind: &str) -> CommandError {
         Invalid::Missing { .. } | Invalid::Empty { .. } => "missing-field",
         _ => "invalid-value",
     };
-    let made = CommandError::new(name, Exit::Usage, error.to_string());
+    let made = CommandError::new(name, Exit::Usage, as_people_say(error, kind));
     match name {
         "too-long" => made.hint("several shorter notes: ebb note \"…\""),
         _ => made.hint(example(kind)),
@@ -116,6 +119,17 @@ pub(crate) fn no_day(field: &str, text: &str) -> CommandError {
     CommandError::new("invalid-value", Exit::Usage, message)
         .hint(format!("--{field} 2026-11-20"))
         .hint(format!("--{field} yesterday"))
+}
+
+/// Says what is not valid with the field's name as people know it, not as it is stored.
+fn as_people_say(error: &Invalid, kind: &str) -> String {
+    let message = error.to_string();
+    let fields = journal::kind::kind(kind).map(|kind| kind.fields);
+    let mut fields = fields.into_iter().flatten();
+    match fields.find(|field| error.field() == Some(field.name)) {
+        Some(field) => message.replacen(field.name, field.label, 1),
+        None => message,
+    }
 }
 
 impl From<OpenError> for CommandError {
@@ -183,6 +197,10 @@ pub(crate) fn record(
     match error {
         RecordError::Invalid(error) => invalid(&error, kind),
         RecordError::Lookup(error) => lookup(error, now),
+        RecordError::Erased => named("erased", &error)
+            .remark("nothing was recorded")
+            .hint("ebb list")
+            .hint("ebb journals leave    (takes it off this device)"),
         RecordError::ReadOnly => read_only(journal.about().ok(), &owners(journal)),
         RecordError::Clock => named("clock", &error)
             .remark("nothing was recorded")
@@ -430,7 +448,7 @@ impl From<MemberError> for CommandError {
             MemberError::Token(_) => no_token(named("invalid-token", &error)),
             MemberError::Name(_) => named("invalid-name", &error),
             MemberError::OpenFor => named("invalid-value", &error).hint("--expires 7d"),
-            MemberError::NotMember => named("not-a-member", &error).safe(),
+            MemberError::NotMember => named("not-a-member", &error).safe().hint(STANDING),
             MemberError::Rule(_) => {
                 named("not-permitted", &error).hint("ebb members    (shows who is an owner)")
             }
@@ -445,9 +463,13 @@ impl From<MemberError> for CommandError {
                 .safe()
                 .hint("ebb --version"),
             MemberError::Busy => named("relay-busy", &error),
-            MemberError::Relay(error) => Self::from(error)
-                .safe()
-                .hint("ebb sync    (tells when the relay is back; then the same command again)"),
+            MemberError::Relay(error) => {
+                let made = Self::from(error).safe();
+                if made.kind == "relay-refused" && made.exit == Exit::NotPermitted {
+                    return made.hint(STANDING);
+                }
+                made.hint("ebb sync    (tells when the relay is back; then the same command again)")
+            }
             MemberError::Secret(error) => error.into(),
             MemberError::Key(_) | MemberError::Damaged(_) => mend(named("damaged-replica", &error)),
             MemberError::Store(_) if family == Family::Damaged => {

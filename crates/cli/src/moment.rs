@@ -76,11 +76,19 @@ pub(crate) fn read(text: &str, now: &Zoned, future: bool) -> Result<At, InvalidM
     if future || ahead <= LEEWAY {
         Ok(at)
     } else {
-        let ahead = journal::words::duration((ahead.as_secs() / 60).max(1));
+        let ahead = far((ahead.as_secs() / 60).max(1));
         Err(InvalidMoment::Ahead {
             at: Box::new(at),
             ahead,
         })
+    }
+}
+
+/// Says a span of minutes; from two days on in days.
+fn far(minutes: i64) -> String {
+    match minutes / (24 * 60) {
+        ..2 => journal::words::duration(minutes),
+        days => format!("{days} days"),
     }
 }
 

@@ -26,8 +26,14 @@ pub(crate) fn refresh(
         })
         .collect();
     rows.sort_by_key(|row| (row.joined, row.device));
+    if log.is_erased() {
+        writer.set_setting(ERASED, Some("yes"))?;
+    }
     writer.put_members(&rows)
 }
+
+/// The setting that says that an owner has ended the journal.
+pub(crate) const ERASED: &str = "erased";
 
 /// Shown for a name that cannot be opened.
 pub(crate) const UNNAMED: &str = "unnamed";

@@ -21,6 +21,7 @@ use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, store_family};
 use crate::os;
+use crate::people;
 use crate::progress::Progress;
 use crate::query::{EntryView, LookupError, ReadError};
 use crate::row;
@@ -46,6 +47,9 @@ pub enum RecordError {
     /// This device may only read.
     #[error("this device may read this journal, not write in it")]
     ReadOnly,
+    /// An owner has ended the journal.
+    #[error("this journal was erased by its owner; what is on this device can still be read")]
+    Erased,
     /// No entry has this id.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -74,7 +78,7 @@ impl RecordError {
     pub fn family(&self) -> Family {
         match self {
             Self::Invalid(_) => Family::Usage,
-            Self::ReadOnly => Family::NotPermitted,
+            Self::ReadOnly | Self::Erased => Family::NotPermitted,
             Self::Clock | Self::Create(_) | Self::Update(_) | Self::Again(_) => Family::CouldNot,
             Self::Secret(error) => error.family(),
             Self::Lookup(error) => error.family(),
@@ -260,6 +264,9 @@ fn before_deletion(document: &Document, key: &str) -> Status {
 /// Refuses to write on a device whose role, as far as it knows, does not allow it.
 pub(crate) fn require_writer(reader: &Reader<'_>) -> Result<(), RecordError> {
     let own = reader.own()?;
+    if reader.setting(people::ERASED)?.is_some() {
+        return Err(RecordError::Erased);
+    }
     let row = reader
         .members()?
         .into_iter()

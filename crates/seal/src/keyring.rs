@@ -117,7 +117,11 @@ pub fn wrap_key(
 }
 
 /// Decrypts the key of the epoch before, and checks it against its commitment.
-fn unwrap_key(wrapped: &[u8], next: &EpochKey, previous: Epoch) -> Result<EpochKey, KeyError> {
+pub(crate) fn unwrap_key(
+    wrapped: &[u8],
+    next: &EpochKey,
+    previous: Epoch,
+) -> Result<EpochKey, KeyError> {
     let number = previous.number;
     let not_for_me = KeyError::NotForMe { epoch: number };
     let (nonce, sealed) = wrapped.split_first_chunk::<24>().ok_or(not_for_me)?;

@@ -8,6 +8,8 @@
 
 mod content;
 mod epoch;
+#[cfg(feature = "forge")]
+mod forge;
 mod invite;
 mod key_pair;
 mod keyring;

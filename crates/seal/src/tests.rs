@@ -89,7 +89,8 @@ fn a_content_that_inflates_beyond_the_limit_is_refused() {
     )
     .unwrap_err();
     assert_eq!(error, crate::SealError::TooLarge);
-    let bomb = crate::content::seal_unchecked(header(&story), &plain, &story.key, &story.owner);
+    let bomb =
+        crate::content::seal_unchecked(header(&story), &plain, &story.key, &story.owner).unwrap();
     assert!(bomb.bytes().len() < 20_000);
     let opened = open(&VerifiedEnvelope::trusted(bomb), &story.key);
     assert!(matches!(opened, Err(OpenError::TooLarge)));

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -72,9 +72,8 @@ impl Relay {
 
     /// Asks it to stop, as a service manager would; it must end well within ten seconds.
     pub(crate) fn stop(&mut self) {
+        self.signal(Signal::SIGTERM);
         let mut child = self.child.take().expect("the relay is running");
-        let id = i32::try_from(child.id()).expect("a process id");
-        kill(Pid::from_raw(id), Signal::SIGTERM).expect("the relay can be signalled");
         let status = wait::until("the relay to stop", || child.try_wait().expect("a status"));
         assert!(
             status.success(),
@@ -103,6 +102,39 @@ impl Relay {
     /// Returns the token that creates journals.
     pub(crate) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Returns its database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.data().join("relay.sqlite3")
+    }
+
+    /// Copies its database, all files of it, and returns the copy; a relay that is stopped has written everything.
+    pub(crate) fn copy_database(&self, to: &Path) -> PathBuf {
+        assert!(self.child.is_none(), "the relay is running");
+        for entry in fs::read_dir(self.data()).expect("a folder") {
+            let entry = entry.expect("a folder");
+            if entry.path().is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+            }
+        }
+        to.join(self.database().file_name().expect("a name"))
+    }
+
+    /// Lets it answer nothing, and keeps its connections open; [`Self::wake`] lets it go on.
+    pub(crate) fn silence(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it answer again.
+    pub(crate) fn wake(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("the relay is running");
+        let id = i32::try_from(child.id()).expect("a process id");
+        kill(Pid::from_raw(id), signal).expect("the relay can be signalled");
     }
 
     /// Returns every byte that it keeps, and everything it said.

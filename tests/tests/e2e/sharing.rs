@@ -135,6 +135,12 @@ fn a_removed_caregiver_keeps_what_was_read_and_gets_nothing_more() {
     assert!(!sams.contains(&secret));
     assert_eq!(patient.ids(), [kept, secret]);
     assert_eq!(role_of(&patient, "Sam"), None);
+    let by = |name| patient.ebb(&["list", "--by", name, "--json"]);
+    by("sam").expect_code(0);
+    let nobody = by("Zoe").expect_code(1).error();
+    let message = text(&nobody, "message");
+    let all = ["Anneliese", "Sam"].map(|name| message.contains(name));
+    assert_eq!(all, [true, true], "{nobody}");
 }
 
 #[test]
@@ -171,13 +177,31 @@ fn a_device_waits_until_an_owner_approves_it() {
     let share = ["share", "--name", "Sam", "--role", "reader", "--approve"];
     let link = text(&patient.json(&share), "link");
     let sam = Home::new();
-    sam.json(&["join", &link]);
+    let joined = sam.json(&["join", &link, "--name", "Sam's phone"]);
     sam.ebb(&["sync", "--json"]).expect_code(NOT_PERMITTED);
     assert_eq!(sam.ids(), [""; 0], "it has no key yet");
-    patient.json(&["members", "approve", "Sam"]);
+    let fingerprint = text(&joined, "fingerprint");
+    let approve = [
+        "members",
+        "approve",
+        "Sam",
+        "--device",
+        "Sam's phone",
+        "--json",
+    ];
+    let blind = patient.ebb(&approve).expect_code(2).error();
+    assert!(blind.to_string().contains(&fingerprint), "{blind}");
+    let wrong = [&approve[..], &["--fingerprint", "0000-0000-0000"]].concat();
+    let wrong = patient.ebb(&wrong).expect_code(NOT_PERMITTED).error();
+    assert_eq!(text(&wrong, "kind"), "wrong-fingerprint");
+    sam.ebb(&["sync", "--json"]).expect_code(NOT_PERMITTED);
+    let right = [&approve[..], &["--fingerprint", &fingerprint]].concat();
+    patient.ebb(&right).expect_code(0);
     sam.sync();
     assert_eq!(sam.ids(), [entry]);
     assert_eq!(role_of(&sam, "Sam").as_deref(), Some("reader"));
+    let status = sam.json(&["status"]);
+    assert_eq!(text(&status, "device"), "Sam's phone", "it keeps its name");
 }
 
 #[test]
@@ -208,6 +232,11 @@ fn an_erased_journal_is_gone_from_the_relay_for_good() {
     for home in [&patient, &phone] {
         let answer = home.ebb(&["sync", "--json"]).expect_code(NOT_PERMITTED);
         assert_eq!(text(&answer.error(), "kind"), "erased");
+        let late = home.ebb(&["note", "too late", "--json"]);
+        let late = late.expect_code(NOT_PERMITTED).error();
+        assert_eq!(text(&late, "kind"), "erased", "{late}");
+        home.ebb(&["edit", &entry, "--level", "1"])
+            .expect_code(NOT_PERMITTED);
         assert_eq!(home.ids(), [entry.as_str()], "what is here can be read");
     }
 }

@@ -44,8 +44,14 @@ pub(crate) struct Members {
 pub(crate) enum MembersCommand {
     /// Let in a device that waits for it.
     Approve {
-        /// The person's name, or the fingerprint that the device shows.
+        /// The fingerprint that the device shows, or the person's name.
         name: String,
+        /// The fingerprint that the device shows, compared already: nothing is asked.
+        #[arg(long, value_name = "WORDS")]
+        fingerprint: Option<String>,
+        /// A name for the device.
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
     },
 }
 

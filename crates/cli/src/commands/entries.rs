@@ -8,7 +8,7 @@ use journal::entry::Status;
 
 use super::session::Session;
 use crate::arguments::List;
-use crate::error::Outcome;
+use crate::error::{CommandError, Exit, Outcome};
 use crate::failure;
 use crate::moment::{self, Bound};
 use crate::output::{Answer, Ink, Text, json_line};
@@ -300,8 +300,29 @@ pub(super) fn list(list: &List, session: &Session) -> Outcome<Box<dyn Answer>> {
         deleted: list.deleted,
         limit: None,
     };
-    let views = session.open()?.entries(&filter)?;
+    let journal = session.open()?;
+    let views = journal.entries(&filter)?;
+    if let Some(by) = list.by.as_deref().filter(|_| views.is_empty()) {
+        let people = journal.members()?.into_iter().map(|person| person.name);
+        let people: Vec<String> = people.collect();
+        if !people
+            .iter()
+            .any(|name| name.to_lowercase() == by.to_lowercase())
+        {
+            return Err(nobody(by, &people));
+        }
+    }
     Ok(Box::new(Listed { views, now }))
+}
+
+/// Makes the error of a name that nobody here has.
+fn nobody(name: &str, people: &[String]) -> CommandError {
+    let known = journal::words::joined(people);
+    let message = format!("nobody here is called \"{name}\"; there are {known}");
+    let error = CommandError::new("unknown-name", Exit::CouldNot, message);
+    people.iter().fold(error, |error, name| {
+        error.hint(format!("ebb list --by {}", failure::quoted(name)))
+    })
 }
 
 /// Shows an entry.

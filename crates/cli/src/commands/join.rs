@@ -51,8 +51,11 @@ impl Arrived {
             "Read it to the owner, by voice or side by side. If theirs shows the same, they type:",
         )
         .line();
-        text.say(&format!("  ebb members approve {fingerprint}"))
-            .line();
+        text.say(&format!(
+            "  ebb members approve {fingerprint} --device {}",
+            quoted(&self.device)
+        ))
+        .line();
         text.say("Then here: ebb sync").line();
         text
     }
@@ -96,7 +99,11 @@ impl Answer for Arrived {
                 pair("fingerprint", self.fingerprint.clone()),
                 pair(
                     "next",
-                    format!("{}; then here: ebb sync", approve(&self.fingerprint)),
+                    format!(
+                        "ebb members approve {} --device {}    (an owner, on a device that is in); then here: ebb sync",
+                        self.fingerprint,
+                        quoted(&self.device)
+                    ),
                 ),
             ];
         };
@@ -145,7 +152,11 @@ pub(super) fn join(join: &arguments::Join, session: &Session) -> Outcome<Box<dyn
         journal: journal.id().to_string(),
         person: joined.person,
         role: joined.role.map(|role| role.to_string()),
-        device: about.device,
+        device: match joined.role {
+            Some(_) => about.device,
+            // It has no key yet to say its name with: an owner gives it, when letting it in.
+            None => name.unwrap_or(&fallback).to_owned(),
+        },
         waiting: joined.role.is_none(),
         fingerprint: joined.fingerprint,
         log_length: joined.log_length,

@@ -1,14 +1,17 @@
 //! Who reads and writes the journal, and letting in a device that waits.
 
+use client::membership::invite::Waiting;
 use client::status::{Device, Person, Standing};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::done::Done;
+use super::remove::not_wanted;
 use super::session::Session;
 use crate::arguments::{Members, MembersCommand};
-use crate::error::Outcome;
+use crate::error::{CommandError, Exit, Outcome};
 use crate::output::{Answer, Ink, Text, json_line, widths};
+use crate::prompt;
 
 /// A device, as it is shown.
 #[derive(Clone, Serialize)]
@@ -198,16 +201,79 @@ pub(super) fn members(members: &Members, session: &Session) -> Outcome<Box<dyn A
             let people = people.into_iter().map(PersonJson::from);
             Ok(Box::new(People(people.collect())))
         }
-        Some(MembersCommand::Approve { name }) => {
-            let approved = session.wait(journal.approve(name))??;
-            let document = serde_json::json!({ "approved": approved });
-            let done = Done::new(document).pair("approved", &approved);
+        Some(MembersCommand::Approve {
+            name,
+            fingerprint,
+            device,
+        }) => {
+            let waiting = session.wait(journal.waiting(name))??;
+            compare(&waiting, name, fingerprint.as_deref(), session)?;
+            let person = &waiting.person;
+            let called = device
+                .clone()
+                .unwrap_or_else(|| format!("{person}'s device"));
+            session.wait(journal.approve(&waiting, &called))??;
+            let document = serde_json::json!({
+                "approved": person, "device": called, "fingerprint": waiting.fingerprint,
+            });
+            let done = Done::new(document)
+                .pair("approved", person)
+                .pair("device", &called)
+                .pair("fingerprint", &waiting.fingerprint);
             Ok(done
-                .say(&format!("{approved}'s device is in."))
+                .say(&format!("{person} is in, on {called}."))
                 .next("On that device: ebb sync")
                 .answer())
         }
     }
+}
+
+/// Makes sure that whoever approves has seen the fingerprint that the device shows: it was typed in full, or is shown and
+/// confirmed.
+fn compare(waiting: &Waiting, name: &str, typed: Option<&str>, session: &Session) -> Outcome<()> {
+    let bare = |text: &str| text.replace(['-', ' '], "").to_lowercase();
+    let (person, fingerprint) = (&waiting.person, &waiting.fingerprint);
+    let is = |text: &str| bare(text) == bare(fingerprint);
+    match typed {
+        Some(typed) if is(typed) => Ok(()),
+        Some(typed) => Err(other_device(person, typed, fingerprint)),
+        None if is(name) => Ok(()),
+        None if session.terminal.interactive => {
+            let question = format!(
+                "A device of {person} waits. It must show the fingerprint {fingerprint} itself, read to you by voice or side by side. Does it?"
+            );
+            if prompt::confirm(&question, &session.terminal) {
+                Ok(())
+            } else {
+                Err(not_wanted())
+            }
+        }
+        None => Err(not_compared(person, fingerprint)),
+    }
+}
+
+/// Makes the error of a device that shows another fingerprint.
+fn other_device(person: &str, typed: &str, fingerprint: &str) -> CommandError {
+    CommandError::new(
+        "wrong-fingerprint",
+        Exit::NotPermitted,
+        format!("the device of {person} that waits has the fingerprint {fingerprint}, not {typed}"),
+    )
+    .remark("nobody was let in: somebody else may have used the link")
+    .hint("ebb members    (shows who waits)")
+    .hint(format!(
+        "ebb remove {fingerprint}    (turns that device away)"
+    ))
+}
+
+/// Makes the error of an approval without a look at the fingerprint, where nobody can be asked.
+fn not_compared(person: &str, fingerprint: &str) -> CommandError {
+    CommandError::usage(format!(
+        "the fingerprint must be compared first: the device of {person} that waits has {fingerprint}"
+    ))
+    .hint(format!(
+        "ebb members approve {fingerprint}    (if {person}'s device shows the same)"
+    ))
 }
 
 #[cfg(test)]
@@ -237,6 +303,20 @@ mod tests {
             devices,
         }
         .into()
+    }
+
+    #[test]
+    fn a_fingerprint_is_compared_before_anyone_is_let_in() {
+        insta::assert_snapshot!(not_compared("Sam", "12ab-34cd-56ef"), @r"
+        the fingerprint must be compared first: the device of Sam that waits has 12ab-34cd-56ef
+        try: ebb members approve 12ab-34cd-56ef    (if Sam's device shows the same)
+        ");
+        insta::assert_snapshot!(other_device("Sam", "12ab-34cd-0000", "12ab-34cd-56ef"), @r"
+        the device of Sam that waits has the fingerprint 12ab-34cd-56ef, not 12ab-34cd-0000
+        nobody was let in: somebody else may have used the link
+        try: ebb members    (shows who waits)
+        try: ebb remove 12ab-34cd-56ef    (turns that device away)
+        ");
     }
 
     #[test]

@@ -112,7 +112,8 @@ fn each_failure_of_membership_says_what_to_type() {
     try: ebb relay list
     ");
     insta::assert_snapshot!(said(MemberError::NotMember), @r"
-    this device is no longer a member of the journal
+    this device is no member of the journal
     your entries are safe on this device
+    try: ebb status    (says whether it waits for an owner, or was removed)
     ");
 }

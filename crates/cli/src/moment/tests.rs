@@ -127,6 +127,10 @@ fn a_time_ahead_needs_a_word() {
             "2026-11-22T12:10:00Z",
             "error: 2026-11-22T12:10:00+00:00 is 1 h 10 min ahead; what is recorded has happened",
         ),
+        (
+            "2099-01-01 08:00",
+            "error: 2099-01-01T08:00:00+01:00 is 26337 days ahead; what is recorded has happened",
+        ),
     ] {
         assert_eq!(at(text, NOON, false), expected, "{text}");
     }

@@ -14,6 +14,7 @@ use crate::journal::{Journal, StoredLog, load_keys, load_log};
 use crate::membership::member::{MemberError, Proposal, current_key};
 use crate::os;
 use crate::people::{self, UNNAMED};
+use crate::relay::RelayClient;
 
 /// For how long an invite is open unless told otherwise.
 const OPEN_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -61,6 +62,16 @@ pub struct OpenInvite {
     pub by: String,
     /// Whether an owner must approve the device.
     pub approve: bool,
+}
+
+/// A device that has joined and waits for an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose it is, by name.
+    pub person: String,
+    /// Its fingerprint, to compare with the one that it shows.
+    pub fingerprint: String,
+    device: KeyId,
 }
 
 /// Whom an invite is for.
@@ -205,34 +216,51 @@ impl Journal {
         Ok(())
     }
 
-    /// Lets in a device that waits, named by its person or its fingerprint; returns the person's name.
+    /// Finds the device that waits and is meant, by its person or its fingerprint, in the newest log of the home relay.
+    ///
+    /// # Errors
+    /// [`MemberError`].
+    pub async fn waiting(&mut self, whom: &str) -> Result<Waiting, MemberError> {
+        let (path, keys) = (self.path(), self.keys()?);
+        let log = self.replica.read(|reader| load_log(reader, &path))?.log;
+        let home = log.relays().first().ok_or(MemberError::NoRelay)?;
+        let mut relay = RelayClient::new(home)?;
+        let (stored, ring) = self.newest(&mut relay, &keys).await?;
+        let log = &stored.log;
+        let waiting = || {
+            let devices = log.devices().iter();
+            devices.filter(|(_, device)| device.is_waiting())
+        };
+        let person = person_named(log, &ring, whom);
+        let named = waiting().filter(|(_, device)| Some(device.person) == person);
+        let named: Vec<KeyId> = named.map(|(id, _)| *id).collect();
+        let device = match named.as_slice() {
+            [one] => *one,
+            [] => one_of(whom, waiting().map(|(id, _)| *id))?,
+            _ => return Err(MemberError::Ambiguous(whom.to_owned())),
+        };
+        let found = log.devices().get(&device).ok_or(MemberError::NotMember)?;
+        Ok(Waiting {
+            person: people::person_name(log, &ring, &found.person),
+            fingerprint: people::fingerprint(&device),
+            device,
+        })
+    }
+
+    /// Lets in a device that waits, under a name.
     ///
     /// # Errors
     /// [`MemberError`]; nothing is changed then.
-    pub async fn approve(&mut self, whom: &str) -> Result<String, MemberError> {
+    pub async fn approve(&mut self, waiting: &Waiting, name: &str) -> Result<(), MemberError> {
         let keys = self.keys()?;
-        let approved = std::cell::RefCell::new(String::new());
+        let id = waiting.device;
         self.propose(&keys, |stored, ring| {
-            let log = &stored.log;
-            let waiting = || {
-                let devices = log.devices().iter();
-                devices.filter(|(_, device)| device.is_waiting())
-            };
-            let person = person_named(log, ring, whom);
-            let named = waiting().filter(|(_, device)| Some(device.person) == person);
-            let named: Vec<KeyId> = named.map(|(id, _)| *id).collect();
-            let id = match named.as_slice() {
-                [one] => *one,
-                [] => one_of(whom, waiting().map(|(id, _)| *id))?,
-                _ => return Err(MemberError::Ambiguous(whom.to_owned())),
-            };
-            let device = log.devices().get(&id).ok_or(MemberError::NotMember)?;
-            let name = people::person_name(log, ring, &device.person);
-            let key = current_key(log, ring)?;
+            let device = stored.log.devices().get(&id);
+            let device = device.ok_or(MemberError::NotMember)?;
+            let key = current_key(&stored.log, ring)?;
             let random = &mut os::random();
             let blob = key.seal_to(&id, &device.keys.kem, random)?;
-            let sealed = seal_name(&format!("{name}'s device"), &id.0, key, random)?;
-            approved.replace(name);
+            let sealed = seal_name(name, &id.0, key, random)?;
             let body = Body::Approve(Approve {
                 device: id,
                 name: Bytes(sealed),
@@ -242,7 +270,7 @@ impl Journal {
             Ok(Proposal { body, blobs })
         })
         .await?;
-        Ok(approved.into_inner())
+        Ok(())
     }
 }
 

@@ -67,7 +67,7 @@ pub enum MemberError {
     #[error(transparent)]
     Name(#[from] seal::NameError),
     /// This device is no member any more.
-    #[error("this device is no longer a member of the journal")]
+    #[error("this device is no member of the journal")]
     NotMember,
     /// The rules of the member log do not allow it.
     #[error(transparent)]
@@ -186,6 +186,9 @@ impl Journal {
         let mut relay = RelayClient::new(origin)?;
         for _ in 0..TRIES {
             let (stored, ring) = self.newest(&mut relay, keys).await?;
+            if stored.log.signing_key(&keys.key_id()).is_none() {
+                return Err(MemberError::NotMember);
+            }
             let Proposal { body, blobs } = make(&stored, &ring)?;
             let record =
                 SignedRecord::create(keys, stored.log.next_place(), os::unix_seconds(), &body);
