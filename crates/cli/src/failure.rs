@@ -106,7 +106,7 @@ pub(crate) fn invalid(error: &Invalid, kind: &str) -> CommandError {
         Invalid::Missing { .. } | Invalid::Empty { .. } => "missing-field",
         _ => "invalid-value",
     };
-    let made = CommandError::new(name, Exit::Usage, as_people_say(error, kind));
+    let made = CommandError::new(name, Exit::Usage, error.to_string());
     match name {
         "too-long" => made.hint("several shorter notes: ebb note \"…\""),
         _ => made.hint(example(kind)),
@@ -119,17 +119,6 @@ pub(crate) fn no_day(field: &str, text: &str) -> CommandError {
     CommandError::new("invalid-value", Exit::Usage, message)
         .hint(format!("--{field} 2026-11-20"))
         .hint(format!("--{field} yesterday"))
-}
-
-/// Says what is not valid with the field's name as people know it, not as it is stored.
-fn as_people_say(error: &Invalid, kind: &str) -> String {
-    let message = error.to_string();
-    let fields = journal::kind::kind(kind).map(|kind| kind.fields);
-    let mut fields = fields.into_iter().flatten();
-    match fields.find(|field| error.field() == Some(field.name)) {
-        Some(field) => message.replacen(field.name, field.label, 1),
-        None => message,
-    }
 }
 
 impl From<OpenError> for CommandError {
