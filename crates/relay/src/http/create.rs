@@ -71,6 +71,7 @@ mod tests {
     use protocol::api::{JOURNALS, LogPage, ProblemKind};
     use protocol::cbor::{self, Bytes};
     use protocol::limits;
+    use protocol::vector::Vector;
 
     use crate::service::{Limits, hash_token};
     use crate::storage::Storage;
@@ -112,6 +113,30 @@ mod tests {
         let page: LogPage = bench.post(&owner, JOURNALS, &before).await.message();
         assert_eq!(page.records, journal.records[1..]);
         assert_eq!(page.blobs, journal.blobs[2..]);
+    }
+
+    #[tokio::test]
+    async fn a_log_given_back_leaves_the_keys_of_open_invites() {
+        let bench = Bench::new().await;
+        let owner = Keys::of(1);
+        let mut journal = bench.journal(&owner).await;
+        let member = bench.join(&mut journal, &owner, 10).await;
+        let (record, blobs) = journal.remove(&owner, &[&member], Vector::default());
+        bench.tell(&mut journal, &owner, record, blobs).await;
+        let open = Keys::of(20);
+        let (record, blob) = journal.invite(&owner, &open, NOW + 60);
+        bench
+            .tell(&mut journal, &owner, record, vec![blob.clone()])
+            .await;
+        // The owner has one record more, and of the keys only those of devices: clients keep no others.
+        let (record, _) = journal.invite(&owner, &Keys::of(30), NOW + 60);
+        journal.append(record, None);
+        let mut create = journal.create();
+        create.blobs.retain(|kept| *kept != blob);
+        let page: LogPage = bench.post(&owner, JOURNALS, &create).await.message();
+        assert_eq!(page.head, journal.log.head());
+        let read: LogPage = bench.get(&open, &journal.path("log")).await.message();
+        assert!(read.blobs.contains(&blob), "the invite still has its key");
     }
 
     #[tokio::test]

@@ -112,6 +112,7 @@ pub(super) fn start(
     let log = MemberLog::start(genesis).map_err(|source| refused(0, source))?;
     let mut extension = Extension {
         log,
+        since: 0,
         bodies: vec![(0, first)],
         records: Vec::new(),
         losses: Vec::new(),
@@ -143,6 +144,7 @@ pub(super) fn extend(
 ) -> Result<Changed, ChangeRefused> {
     let mut extension = Extension {
         log: log.clone(),
+        since: log.length(),
         bodies: Vec::new(),
         records: Vec::new(),
         losses: Vec::new(),
@@ -176,6 +178,8 @@ fn refused(index: usize, source: LogError) -> ChangeRefused {
 /// A log that grows, and what was seen on the way.
 struct Extension {
     log: MemberLog,
+    /// The index of the first record that is new.
+    since: u32,
     bodies: Vec<(u32, VerifiedRecord)>,
     records: Vec<Vec<u8>>,
     losses: Vec<Losses>,
@@ -221,6 +225,7 @@ impl Extension {
     fn finish(self, blobs: &[Bytes], now: u64, quota: u64) -> Result<Changed, ChangeRefused> {
         let Self {
             log,
+            since,
             bodies,
             records,
             losses,
@@ -230,7 +235,7 @@ impl Extension {
             erases: log.is_erased() && !records.is_empty(),
             records,
             blobs,
-            closed: closed_invites(&log, &bodies),
+            closed: closed_invites(&log, &bodies, since),
             members: members(&log),
             head: head_of(&log),
             frontiers: Vec::new(),
@@ -323,11 +328,12 @@ fn new_blobs(
     Ok(new)
 }
 
-/// Returns the invites whose sealed keys of before must go: those closed, and all where a new epoch brought new keys.
-fn closed_invites(log: &MemberLog, records: &[(u32, VerifiedRecord)]) -> Vec<KeyId> {
+/// Returns the invites whose sealed keys of before must go: those closed, and all where a new epoch brought new keys. Records
+/// before `since` brought theirs when they were new.
+fn closed_invites(log: &MemberLog, records: &[(u32, VerifiedRecord)], since: u32) -> Vec<KeyId> {
     let rekeyed = records
         .iter()
-        .any(|(_, record)| matches!(record.body(), Body::Remove(_)));
+        .any(|(place, record)| *place >= since && matches!(record.body(), Body::Remove(_)));
     let invites = log.invites().iter();
     invites
         .filter(|(_, entry)| rekeyed || entry.state != InviteState::Open)
