@@ -389,7 +389,10 @@ fn notice(running: &mut Running, warning: &Warning) {
     }
     let noticed = match running.expect {
         Some(Expect::Altered) => matches!(warning, Warning::Refused { .. } | Warning::Garbage),
-        Some(Expect::ForgedRecord) => matches!(warning, Warning::InvalidLog { .. }),
+        // One that does not even follow the own log looks like another log.
+        Some(Expect::ForgedRecord) => {
+            matches!(warning, Warning::InvalidLog { .. } | Warning::Forked { .. })
+        }
         Some(Expect::Fork) => matches!(warning, Warning::Forked { .. }),
         None => false,
     };
