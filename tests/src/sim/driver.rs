@@ -37,6 +37,8 @@ pub(crate) struct Running {
     expect: Option<Expect>,
     /// What the relay lost, as of its last answer.
     loss: Option<Loss>,
+    /// The relay has another log: it is named as that, and given nothing back.
+    forked: bool,
 }
 
 /// What a machine acts on.
@@ -91,6 +93,7 @@ impl Machine {
             marks: Vec::new(),
             expect: None,
             loss: None,
+            forked: false,
         });
     }
 
@@ -216,8 +219,7 @@ impl Machine {
                 running.expect = due.expect;
                 if matches!(event, Event::Synced(_)) {
                     let relay = &around.network.relays[running.relay];
-                    let loss = due
-                        .is_now
+                    let loss = (due.is_now && !running.forked)
                         .then(|| Loss::of(self.disk.now(), running.relay, relay));
                     running.loss = loss.flatten();
                 }
@@ -386,6 +388,10 @@ impl Machine {
 fn notice(running: &mut Running, warning: &Warning) {
     if let Some(loss) = &mut running.loss {
         loss.hear(warning);
+    }
+    if matches!(warning, Warning::Forked { .. }) {
+        running.forked = true;
+        running.loss = None;
     }
     let noticed = match running.expect {
         Some(Expect::Altered) => matches!(warning, Warning::Refused { .. } | Warning::Garbage),

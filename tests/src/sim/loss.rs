@@ -49,8 +49,6 @@ impl Loss {
         match warning {
             Warning::RelayLost { lost } => self.noticed |= *lost == self.count,
             Warning::NotStored { .. } => self.refused = true,
-            // A relay with another log is named as that, and given nothing.
-            Warning::Forked { .. } => (self.noticed, self.refused) = (true, true),
             _ => {}
         }
     }
