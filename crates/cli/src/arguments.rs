@@ -6,6 +6,7 @@
 mod carrying;
 mod kinds;
 mod line;
+mod planning;
 mod sharing;
 mod wrong;
 
@@ -15,6 +16,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 pub(crate) use kinds::{EDIT, Typed, example};
 pub(crate) use line::is_json_asked;
+pub(crate) use planning::{Doses, DosesCommand, PlanChange, PlanLine};
 pub(crate) use sharing::{
     Held, HeldCommand, Invites, InvitesCommand, Journals, JournalsCommand, Members, MembersCommand,
     Recover, Recovery, Remove, RoleName, SetRole, Share,
@@ -98,6 +100,22 @@ pub(crate) enum Command {
     /// Show what was changed in two places at once, or settle it.
     #[command(after_help = "Examples:\n  ebb conflicts\n  ebb conflicts resolve a1b2c3")]
     Conflicts(Conflicts),
+    /// Take back what was done last on this device; again, what was done before that.
+    Undo,
+    /// Do again what was undone last.
+    Redo,
+    /// Check in: a few questions, one key each; any may be skipped.
+    #[command(
+        after_help = "Not on a terminal, or with --plain, each answer is one line.\n\nExamples:\n  ebb check\n  printf '4\\n2\\n' | ebb check --json"
+    )]
+    Check,
+    /// Show which planned doses are next, and which are not logged.
+    Due,
+    /// Show doses that two people may have logged twice, or say which they are.
+    #[command(
+        after_help = "Examples:\n  ebb doses\n  ebb doses one a1b2c3\n  ebb doses two a1b2c3"
+    )]
+    Doses(Doses),
     /// Add a device of yours.
     #[command(subcommand)]
     Device(Device),
@@ -350,6 +368,8 @@ pub(crate) enum Request {
     Log(Typed),
     /// Correct an entry.
     Edit(String, Typed),
+    /// Show or change the plan.
+    Plan(PlanLine),
     /// Another command.
     Command(Command),
     /// Print a text that was asked for: help, or the version.
@@ -389,6 +409,7 @@ pub(crate) fn read(arguments: Vec<OsString>) -> Outcome<Line> {
 pub(crate) fn tree() -> clap::Command {
     Cli::command()
         .subcommands(kinds::commands())
+        .subcommand(planning::command())
         .mut_subcommand(EDIT, kinds::with_every_flag)
 }
 
@@ -413,6 +434,7 @@ fn understand(matches: &ArgMatches) -> Result<Outcome<Line>, clap::Error> {
     }
     let request = match matches.subcommand() {
         Some((EDIT, sub)) => Request::Edit(Id::from_arg_matches(sub)?.id, Typed::corrected(sub)),
+        Some((planning::PLAN, sub)) => Request::Plan(PlanLine::read(sub)),
         _ => Cli::from_arg_matches(matches)?
             .command
             .map_or(Request::Glance, Request::Command),

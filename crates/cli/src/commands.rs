@@ -3,7 +3,10 @@
 //! One file per group. Every command returns an [`Answer`] or a [`CommandError`]; only `sync --watch` prints as it goes.
 
 mod bundle;
+mod check;
 mod done;
+mod doses;
+mod due;
 mod entries;
 mod held;
 mod invites;
@@ -15,6 +18,7 @@ mod mend;
 mod past;
 mod people;
 mod plain;
+mod plan;
 mod recover;
 mod recovery;
 mod relay;
@@ -25,6 +29,7 @@ mod start;
 mod status;
 mod sync;
 mod today;
+mod undo;
 
 use crate::arguments::{Command, Device, Line, Recovery, Request};
 use crate::error::{CommandError, Exit, Outcome};
@@ -56,6 +61,7 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Request::Glance => return today::glance(session),
         Request::Log(typed) => return log::log(&typed, session),
         Request::Edit(id, typed) => return mend::edit(&id, &typed, session),
+        Request::Plan(line) => return plan::plan(&line, session),
         Request::Text(what, text) => return Ok(plain::text(what, text)),
         Request::Command(command) => command,
     };
@@ -68,6 +74,11 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Restore(id) => mend::restore(&id.id, session),
         Command::History(id) => past::history(&id.id, session),
         Command::Conflicts(conflicts) => past::conflicts(&conflicts, session),
+        Command::Undo => undo::undo(session),
+        Command::Redo => undo::redo(session),
+        Command::Check => check::check(session),
+        Command::Due => due::due(session),
+        Command::Doses(doses) => doses::doses(&doses, session),
         Command::Device(Device::Add { name, expires }) => {
             link::add_device(name.as_deref(), expires.as_deref(), session)
         }
@@ -85,7 +96,7 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Relay(command) => relay::relay(&command, session),
         Command::Sync(_) => sync::sync(session),
         Command::Status => status::status(session),
-        Command::Emergency => Ok(plain::emergency()),
+        Command::Emergency => Ok(plain::emergency(session)),
         Command::Completions(completions) => Ok(plain::completions(completions.shell)),
         // Both were turned into other requests when the line was read.
         Command::Edit(_) | Command::Help(_) => {

@@ -191,6 +191,10 @@ pub(crate) fn record(
             .hint("ebb list")
             .hint("ebb journals leave    (takes it off this device)"),
         RecordError::ReadOnly => read_only(journal.about().ok(), &owners(journal)),
+        RecordError::NotOwner => {
+            let owners = owners(journal).join(" or ");
+            named("not-owner", &error).hint(format!("ask {owners} to change it"))
+        }
         RecordError::Clock => named("clock", &error)
             .remark("nothing was recorded")
             .hint("date"),

@@ -33,3 +33,9 @@ pub(crate) fn confirm(question: &str, terminal: &Terminal) -> bool {
     let answer = ask(&format!("{question} [y/N]"), terminal);
     answer.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes"))
 }
+
+/// Asks for yes or no where no must be said: only a clear no refuses.
+pub(crate) fn refuses(question: &str, terminal: &Terminal) -> bool {
+    let answer = ask(&format!("{question} [Y/n]"), terminal);
+    answer.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "n" | "no"))
+}

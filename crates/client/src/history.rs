@@ -16,6 +16,7 @@ use store::Reader;
 use crate::journal::Journal;
 use crate::query::{EntryView, LookupError, ReadError, resolve};
 use crate::record::{RecordError, load};
+use crate::undo::Did;
 
 /// One change of an entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,7 +147,7 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is changed then.
     pub fn resolve(&mut self, id: &str) -> Result<EntryView, RecordError> {
-        self.change(id, |_, item, _| {
+        self.change(id, Did::Edit, |_, item, _| {
             let shown = |name: &String| Some((name.clone(), item.fields.get(name)?.clone()));
             Ok(Edit {
                 set: item.conflicts.keys().filter_map(shown).collect(),

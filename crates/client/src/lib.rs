@@ -20,6 +20,7 @@ pub mod membership;
 mod merge;
 mod os;
 mod people;
+pub mod plan;
 mod profile;
 mod progress;
 pub mod query;
@@ -29,6 +30,7 @@ mod row;
 mod snapshot;
 pub mod status;
 pub mod sync;
+pub mod undo;
 mod watch;
 
 pub use error::Family;

@@ -1,6 +1,7 @@
 //! The profile document: what of it this crate reads and writes.
 //!
-//! Items are keyed by name. `patient` holds the zone at home; medicines, plan and custom fields have items of their own.
+//! Items are keyed by name. `patient` holds the zone at home; the steps of the plan are items of
+//! their own (`plan.rs`).
 
 use journal::Value;
 use journal::document::Document;
@@ -11,8 +12,9 @@ pub(crate) const PATIENT: &str = "patient";
 /// The field with the zone at home.
 pub(crate) const ZONE: &str = "zone";
 
-/// Takes what the profile says into the replica's own settings.
+/// Takes what the profile says into the replica's own settings and read model.
 pub(crate) fn adopt(writer: &mut Writer<'_>, profile: &Document) -> Result<(), StoreError> {
+    crate::plan::adopt(writer, profile)?;
     let patient = profile.item(PATIENT);
     let zone = patient
         .as_ref()

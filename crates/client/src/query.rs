@@ -268,6 +268,7 @@ impl Journal {
     }
 }
 
-fn is_skipped(dose: &Entry) -> bool {
+/// Tells whether a dose was not taken.
+pub(crate) fn is_skipped(dose: &Entry) -> bool {
     dose.fields.get("taken").and_then(journal::Value::as_text) == Some("skipped")
 }

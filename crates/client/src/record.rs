@@ -25,11 +25,12 @@ use crate::people;
 use crate::progress::Progress;
 use crate::query::{EntryView, LookupError, ReadError};
 use crate::row;
+use crate::undo::{Did, Touched, note};
 
 /// The status of a deleted entry.
-const DELETED: Status = Status::EnteredInError;
+pub(crate) const DELETED: Status = Status::EnteredInError;
 /// The field with an entry's status.
-const STATUS: &str = "status";
+pub(crate) const STATUS: &str = "status";
 /// How many entries of the past share one transaction.
 const PAST_AT_ONCE: usize = 1_000;
 /// How many loose parts a document may have before an edit joins them into one.
@@ -50,6 +51,9 @@ pub enum RecordError {
     /// An owner has ended the journal.
     #[error("this journal was erased by its owner; what is on this device can still be read")]
     Erased,
+    /// This device may write entries, and not change the plan.
+    #[error("only an owner of this journal may change its plan")]
+    NotOwner,
     /// No entry has this id.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -78,7 +82,7 @@ impl RecordError {
     pub fn family(&self) -> Family {
         match self {
             Self::Invalid(_) => Family::Usage,
-            Self::ReadOnly | Self::Erased => Family::NotPermitted,
+            Self::ReadOnly | Self::NotOwner | Self::Erased => Family::NotPermitted,
             Self::Clock | Self::Create(_) | Self::Update(_) | Self::Again(_) => Family::CouldNot,
             Self::Secret(error) => error.family(),
             Self::Lookup(error) => error.family(),
@@ -119,15 +123,33 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is recorded then.
     pub fn record(&mut self, draft: &Draft) -> Result<EntryView, RecordError> {
+        let mut views = self.record_all(std::slice::from_ref(draft))?;
+        views.pop().ok_or(RecordError::Clock)
+    }
+
+    /// Records entries, durably, as one action that can be undone.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing is recorded then.
+    pub fn record_all(&mut self, drafts: &[Draft]) -> Result<Vec<EntryView>, RecordError> {
         self.leave_copied_chain()?;
         let path = self.path();
         self.replica.write(|writer| {
             require_writer(writer)?;
             let own = writer.own()?;
-            let row = record_one(writer, &own.chain, draft, os::now())?;
-            let id = EntryId::from_bytes(row.id.0).map_err(|_| RecordError::Clock)?;
-            writer.put_entries(&[row])?;
-            Ok(EntryView::read(writer, &path, id)?)
+            let mut ids = Vec::new();
+            let mut touched = Vec::new();
+            for draft in drafts {
+                let row = record_one(writer, &own.chain, draft, os::now())?;
+                let id = EntryId::from_bytes(row.id.0).map_err(|_| RecordError::Clock)?;
+                let document = DocumentId::of(id).map_err(|_| RecordError::Clock)?;
+                touched.push(Touched::logged(id, document));
+                ids.push(id);
+                writer.put_entries(&[row])?;
+            }
+            note(writer, Did::Log, &touched)?;
+            let views = ids.into_iter().map(|id| EntryView::read(writer, &path, id));
+            Ok(views.collect::<Result<_, _>>()?)
         })
     }
 
@@ -165,7 +187,7 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is changed then.
     pub fn edit(&mut self, id: &str, patch: &Patch) -> Result<EntryView, RecordError> {
-        self.change(id, |_, item, id| patch.edit(id, &item.fields))
+        self.change(id, Did::Edit, |_, item, id| patch.edit(id, &item.fields))
     }
 
     /// Deletes an entry: it is marked as entered in error, and can be restored.
@@ -173,7 +195,8 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is changed then.
     pub fn delete(&mut self, id: &str) -> Result<EntryView, RecordError> {
-        self.edit(id, &Patch::status(DELETED))
+        let patch = Patch::status(DELETED);
+        self.change(id, Did::Delete, |_, item, id| patch.edit(id, &item.fields))
     }
 
     /// Restores a deleted entry to the status it had before. One that is not deleted stays as it is.
@@ -181,18 +204,21 @@ impl Journal {
     /// # Errors
     /// [`RecordError`]; nothing is changed then.
     pub fn restore(&mut self, id: &str) -> Result<EntryView, RecordError> {
-        self.change(id, |document, item, id| match item.fields.get(STATUS) {
-            Some(status) if *status == DELETED.as_str().into() => {
-                Patch::status(before_deletion(document, &item.key)).edit(id, &item.fields)
+        self.change(id, Did::Restore, |document, item, id| {
+            match item.fields.get(STATUS) {
+                Some(status) if *status == DELETED.as_str().into() => {
+                    Patch::status(before_deletion(document, &item.key)).edit(id, &item.fields)
+                }
+                _ => Ok(Edit::default()),
             }
-            _ => Ok(Edit::default()),
         })
     }
 
-    /// Changes an entry as `edit` decides, given its document and what it is now.
+    /// Changes an entry as `edit` decides, given its document and what it is now; notes what was done.
     pub(crate) fn change(
         &mut self,
         id: &str,
+        did: Did,
         edit: impl Fn(&Document, &Item, EntryId) -> Result<Edit, Invalid>,
     ) -> Result<EntryView, RecordError> {
         self.leave_copied_chain()?;
@@ -217,10 +243,14 @@ impl Journal {
             let change = loaded.update(Actor(own.chain.0), now.as_second(), &key, &set, &remove)?;
             if let Some(change) = change {
                 store_change(writer, document, &own.chain, &change)?;
-                let row = loaded
-                    .item(&key)
-                    .and_then(|item| row::row(&item, now.as_millisecond()));
+                let after = loaded.item(&key).ok_or_else(unknown)?;
+                let row = row::row(&after, now.as_millisecond());
                 writer.put_entries(row.as_slice())?;
+                // Where nothing else is shown than before, there is nothing to take back.
+                let touched = Touched::changed(document, &key, &item.fields, &after.fields);
+                if let Some(touched) = touched {
+                    note(writer, did, &[touched])?;
+                }
             }
             Ok(EntryView::read(writer, &path, id)?)
         })

@@ -41,11 +41,12 @@ pub(crate) fn row_of(id: EntryId, fields: &Fields, chain: ChainId, changed_ms: i
         chain,
         changed_ms,
         text,
-        json: fields_to_json(fields),
+        json: fields_to_json(fields).to_string(),
     }
 }
 
-fn fields_to_json(fields: &Fields) -> String {
+/// Writes fields without loss.
+pub(crate) fn fields_to_json(fields: &Fields) -> Json {
     let map: serde_json::Map<String, Json> = fields
         .iter()
         .map(|(name, value)| {
@@ -56,7 +57,7 @@ fn fields_to_json(fields: &Fields) -> String {
             (name.clone(), json)
         })
         .collect();
-    Json::Object(map).to_string()
+    Json::Object(map)
 }
 
 fn scalar_to_json(scalar: &Scalar) -> Json {
@@ -73,7 +74,12 @@ fn scalar_to_json(scalar: &Scalar) -> Json {
 
 /// Reads the fields of a row; none if the JSON is not what [`row_of`] writes.
 pub(crate) fn fields_of(json: &str) -> Option<Fields> {
-    let Ok(Json::Object(map)) = serde_json::from_str(json) else {
+    fields_of_json(serde_json::from_str(json).ok()?)
+}
+
+/// Reads fields; none if the JSON is not what [`fields_to_json`] writes.
+pub(crate) fn fields_of_json(json: Json) -> Option<Fields> {
+    let Json::Object(map) = json else {
         return None;
     };
     map.into_iter()
@@ -129,7 +135,10 @@ mod tests {
             ("h".to_owned(), Value::List(Vec::new())),
             ("i".to_owned(), Value::from(i64::MAX)),
         ]);
-        assert_eq!(fields_of(&fields_to_json(&fields)), Some(fields));
+        assert_eq!(
+            fields_of(&fields_to_json(&fields).to_string()),
+            Some(fields)
+        );
         assert_eq!(fields_of("{\"a\": {\"what\": 1}}"), None);
         assert_eq!(fields_of("[]"), None);
     }

@@ -20,6 +20,7 @@ mod manual;
 mod night;
 mod night_clock;
 mod note;
+mod planned;
 mod question;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -39,9 +40,10 @@ pub use night::{
     InvalidNight, Night, SE_DSE_FORMULA, SE_TIB_FORMULA, Slip, TIB_FORMULA, TST_FORMULA,
 };
 pub use night_clock::{InvalidNightClock, night_from_clock};
+pub use planned::PLANNED;
 pub use shape::{Choice, Shape, choose};
 
-pub(crate) use field::{AUTHOR_NAME, Say};
+pub(crate) use field::{AUTHOR_NAME, Say, THING_NAME};
 #[cfg(test)]
 pub(crate) use score::TOTALS;
 

@@ -9,6 +9,7 @@ pub mod entry;
 mod id;
 pub mod json;
 pub mod kind;
+pub mod plan;
 pub mod time;
 pub mod validate;
 mod value;

@@ -12,6 +12,7 @@ use crate::kind::{self, Field, InvalidNight, Kind, Shape, Slip, Slot};
 use crate::value::{Fields, Scalar, Value};
 
 pub use parse::parse_field;
+pub(crate) use parse::parse_of;
 
 /// What is not valid, in words for the person who typed it.
 #[derive(Clone, Debug, thiserror::Error, PartialEq)]

@@ -216,7 +216,7 @@ fn answer(field: &'static Field, fields: &Fields) -> Option<String> {
 }
 
 /// Says one answer to a field; one that is not of its shape, as it is.
-fn said(field: &Field, value: &Value) -> String {
+pub(crate) fn said(field: &Field, value: &Value) -> String {
     shaped(&field.shape, field.unit, value)
 }
 

@@ -13,6 +13,7 @@
 #![warn(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod action;
 pub mod chain;
 mod column;
 pub mod document;
@@ -22,6 +23,7 @@ mod error;
 mod log;
 pub mod member;
 mod own;
+pub mod plan;
 pub mod relay;
 mod replica;
 #[cfg(test)]

@@ -18,8 +18,11 @@ use crate::replica;
 const APPLICATION: i32 = 0x6562_6231;
 
 /// The statements that lead from each schema version to the next: the first from an empty file to version 1.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+];
 
 /// Creates the newest schema in an empty file and fills it, in one transaction. Returns `false`, with nothing
 /// changed, if the file is not empty.
@@ -174,6 +177,7 @@ mod tests {
     const NEXT: &[&str] = &[
         MIGRATIONS[0],
         MIGRATIONS[1],
+        MIGRATIONS[2],
         "ALTER TABLE own ADD COLUMN colour TEXT",
     ];
 
@@ -230,12 +234,12 @@ mod tests {
         let path = folder.path().join("replica.db");
         let mut connection = replica::connect(&path).unwrap();
         upgrade(&mut connection, &path, NEXT).unwrap();
-        assert_eq!(version(&connection).unwrap(), 3);
+        assert_eq!(version(&connection).unwrap(), 4);
         connection
             .execute("UPDATE own SET colour = 'red'", [])
             .unwrap();
         drop(connection);
-        let copy = Replica::open(&folder.path().join("replica.db.before-2")).unwrap();
+        let copy = Replica::open(&folder.path().join("replica.db.before-3")).unwrap();
         assert_eq!(read(&copy, |reader| reader.entry_count(true)), 1);
         #[cfg(unix)]
         {
@@ -263,6 +267,7 @@ mod tests {
         let migrations = [
             MIGRATIONS[0],
             MIGRATIONS[1],
+            MIGRATIONS[2],
             "DROP TABLE entries; DROP TABLE nothing",
         ];
         let mut connection = replica::connect(&path).unwrap();
@@ -280,7 +285,7 @@ mod tests {
                 scope.spawn(|| {
                     let mut connection = replica::connect(&path).unwrap();
                     upgrade(&mut connection, &path, NEXT).unwrap();
-                    assert_eq!(version(&connection).unwrap(), 3);
+                    assert_eq!(version(&connection).unwrap(), 4);
                 });
             }
         });
@@ -301,7 +306,7 @@ mod tests {
                 opened,
                 Err(OpenError::Newer {
                     found: 99,
-                    supported: 2,
+                    supported: 3,
                     ..
                 })
             ),

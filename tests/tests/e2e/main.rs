@@ -18,6 +18,7 @@ mod kinds;
 mod live;
 mod lying_relay;
 mod offline;
+mod plan;
 mod recovery;
 mod removal;
 mod roles;

@@ -156,7 +156,7 @@ fn time_flags(command: Command) -> Command {
 
 /// Makes the flag of a field, or of the fields of several kinds that share it. `taken` are the flags that its other names
 /// must not be.
-fn flag(field: &'static Field, same: &[&Field], taken: &BTreeSet<&str>) -> Arg {
+pub(super) fn flag(field: &'static Field, same: &[&Field], taken: &BTreeSet<&str>) -> Arg {
     let any = |is: fn(&Shape) -> bool| same.iter().any(|field| is(&field.shape));
     let repeats = any(|shape| {
         matches!(

@@ -9,6 +9,7 @@ use journal::time::{At, NotOneTime};
 use journal::validate::parse_field;
 use journal::{Fields, Value};
 
+use super::doses;
 use super::entries::Told;
 use super::session::{self, Session};
 use crate::arguments::{Typed, example};
@@ -35,8 +36,9 @@ pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> 
     let now = session.now();
     let kind = typed.kind.as_deref().unwrap_or_default();
     let typed = with_whole_ids(kind, typed, &now, || session.open())?;
-    let draft = draft(&typed, &now, &session.terminal)?;
+    let mut draft = draft(&typed, &now, &session.terminal)?;
     let mut journal = session.open()?;
+    doses::complete(&mut draft, &journal)?;
     for warning in draft.warnings() {
         let question = format!("{warning}; record it as it is?");
         if session.terminal.interactive && !prompt::confirm(&question, &session.terminal) {
@@ -49,6 +51,7 @@ pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> 
             warn(&warning.to_string(), &session.terminal);
         }
     }
+    doses::warn_of_limits(&draft, &journal, session)?;
     let view = journal
         .record(&draft)
         .map_err(|error| failure::record(error, &draft.kind, &now, &journal))?;

@@ -4,8 +4,10 @@
 
 use std::io::{self, Write};
 
+use super::session::Session;
 use crate::arguments::tree;
-use crate::output::{Answer, Text, json_line};
+use crate::error::Outcome;
+use crate::output::{Answer, Text, json_line, warn};
 
 /// A text with a name.
 struct Static {
@@ -62,15 +64,19 @@ const TELL: &str = "Tell every clinician you have LEMS (Lambert-Eaton myasthenic
 const STANDING: &str =
     "A personal record. Not medical advice, diagnosis or treatment. Nobody monitors it.";
 
-/// When to call for help.
-struct Emergency;
+/// When to call for help, and the patient's own words, if the plan has any.
+struct Emergency {
+    own_words: Option<String>,
+}
 
 impl Answer for Emergency {
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        json_line(
-            out,
-            &serde_json::json!({ "signs": SIGNS, "call": CALL, "tell": TELL, "notice": STANDING }),
-        )
+        let mut document =
+            serde_json::json!({ "signs": SIGNS, "call": CALL, "tell": TELL, "notice": STANDING });
+        if let (Some(words), Some(object)) = (&self.own_words, document.as_object_mut()) {
+            object.insert("own_words".to_owned(), words.as_str().into());
+        }
+        json_line(out, &document)
     }
 
     fn human(&self) -> Text {
@@ -79,29 +85,48 @@ impl Answer for Emergency {
         for sign in SIGNS {
             text.say("  - ").say(sign).line();
         }
-        text.say(CALL)
-            .line()
-            .say(TELL)
-            .line()
-            .line()
-            .say(STANDING)
-            .line();
+        text.say(CALL).line().say(TELL).line();
+        if let Some(words) = &self.own_words {
+            text.line().say(words).line();
+        }
+        text.line().say(STANDING).line();
         text
     }
 
     fn plain(&self) -> Vec<(String, String)> {
         let signs = SIGNS.iter().map(|sign| ("sign", *sign));
-        let rest = [("call", CALL), ("tell", TELL), ("notice", STANDING)];
+        let words = self.own_words.as_deref().map(|words| ("own words", words));
+        let rest = [("call", CALL), ("tell", TELL)].into_iter().chain(words);
         signs
             .chain(rest)
+            .chain([("notice", STANDING)])
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect()
     }
 }
 
-/// Answers when to call for help.
-pub(super) fn emergency() -> Box<dyn Answer> {
-    Box::new(Emergency)
+/// Answers when to call for help: also without a journal, and with one that cannot be read.
+pub(super) fn emergency(session: &Session) -> Box<dyn Answer> {
+    let own_words = match own_words(session) {
+        Ok(words) => words,
+        Err(error) => {
+            if error.kind != "no-journal" {
+                warn(
+                    &format!("your own words cannot be read: {}", error.message),
+                    &session.terminal,
+                );
+            }
+            None
+        }
+    };
+    Box::new(Emergency { own_words })
+}
+
+fn own_words(session: &Session) -> Outcome<Option<String>> {
+    let plan = session.open()?.plan()?;
+    let text = plan.thing("emergency", "emergency", session.now().timestamp());
+    let text = text.and_then(|text| text.fields.get("text")?.as_text().map(str::to_owned));
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -110,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_safety_text_stands_as_it_is() {
-        insta::assert_snapshot!(Emergency.human().rendered(true), @r"
+        insta::assert_snapshot!(Emergency { own_words: None }.human().rendered(true), @r"
         If any of these happens:
           - trouble breathing
           - cannot lie flat

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 
+use client::plan::DosePair;
 use client::query::{EntryView, Filter};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -11,6 +12,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use serde::Serialize;
 use serde::ser::Serializer;
 
+use super::doses;
 use super::entries::{record, row, when, words};
 use super::session::Session;
 use crate::error::Outcome;
@@ -23,8 +25,13 @@ struct Today {
     views: Vec<EntryView>,
     last_dose: Option<EntryView>,
     last_sync: Option<Timestamp>,
+    /// Doses of the last days that may be one.
+    pairs: Vec<DosePair>,
     now: Zoned,
 }
+
+/// For how long two doses that may be one are asked about here; later, `ebb doses` still shows them.
+const ASKED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// There is no journal yet.
 struct Nothing;
@@ -65,12 +72,14 @@ pub(super) fn today(session: &Session) -> Outcome<Box<dyn Answer>> {
         .unwrap_or(Timestamp::MAX);
     let last_dose = journal.last_dose(soon)?;
     let last_sync = journal.last_sync()?;
+    let pairs = journal.dose_pairs(now.timestamp().checked_sub(ASKED_FOR).ok())?;
     Ok(Box::new(Today {
         date,
         zone,
         views,
         last_dose,
         last_sync,
+        pairs,
         now,
     }))
 }
@@ -110,7 +119,7 @@ impl Today {
 }
 
 /// Says a span in whole minutes: `280 min (4 h 40 min)`.
-fn span(minutes: i64) -> String {
+pub(super) fn span(minutes: i64) -> String {
     match minutes {
         0..120 => format!("{minutes} min"),
         120..2880 => format!("{minutes} min ({})", journal::words::duration(minutes)),
@@ -138,6 +147,14 @@ impl Serialize for Today {
         }
         if let Some(sync) = self.last_sync {
             map.serialize_entry("last_sync", &format!("{sync:.0}"))?;
+        }
+        if !self.pairs.is_empty() {
+            let id = |view: &EntryView| view.entry.id.to_string();
+            let pairs = self
+                .pairs
+                .iter()
+                .map(|pair| [id(&pair.first), id(&pair.second)]);
+            map.serialize_entry("same_dose_or_two", &pairs.collect::<Vec<_>>())?;
         }
         map.end()
     }
@@ -188,6 +205,11 @@ impl Answer for Today {
             text.say("; another device may know of a later dose");
         }
         text.line();
+        for pair in &self.pairs {
+            for line in doses::question(pair, &self.now) {
+                text.say(&line).line();
+            }
+        }
         text
     }
 
@@ -199,6 +221,10 @@ impl Answer for Today {
             pair("last sync", self.sync_words()),
             pair("entries", self.views.len().to_string()),
         ];
+        for two in &self.pairs {
+            let lines = doses::question(two, &self.now);
+            pairs.push(pair("same dose or two", lines.join("\n")));
+        }
         pairs.extend(self.views.iter().flat_map(|view| record(view, &self.now)));
         pairs
     }

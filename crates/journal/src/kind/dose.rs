@@ -49,6 +49,15 @@ pub(super) const DOSE: Kind = Kind {
         )
         .flag("planned-at"),
         Field::text("given_by", "given by", "who gave it").flag("given-by"),
+        Field::new(
+            "not_same_as",
+            "not the same as",
+            "another dose that looks the same and is not",
+            Shape::Entry,
+        )
+        .flag("not-same-as")
+        .fact()
+        .say(Say::Never),
     ],
     rule: amount_unless_skipped,
     ..Kind::new(

@@ -71,6 +71,9 @@ const NOTE_BYTES: usize = 8 * 1024;
 /// The names of an author that an imported file claims.
 pub(crate) static AUTHOR_NAME: Field = Field::text("author", "author", "who recorded it first");
 
+/// The name of a thing of the plan.
+pub(crate) static THING_NAME: Field = Field::text("name", "name", "what it is called").required();
+
 /// The fields every entry may have, in the order they are shown.
 pub static COMMON: &[Field] = &[
     Field::new(

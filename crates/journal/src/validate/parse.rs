@@ -3,7 +3,7 @@
 //! The comma is never a decimal point: `1,000 mg` must not become 1 mg.
 
 use super::{Invalid, Named, check_value, excerpt, known, normal};
-use crate::kind::{Choice, Field, SKIPPED, Shape, Slot, UNABLE, choose};
+use crate::kind::{Choice, Field, Kind, SKIPPED, Shape, Slot, UNABLE, choose};
 use crate::time::At;
 use crate::value::{Fields, Scalar, Value};
 
@@ -14,7 +14,11 @@ use crate::value::{Fields, Scalar, Value};
 /// # Errors
 /// [`Invalid`] if the kind or field is unknown, or the text is no valid answer.
 pub fn parse_field(kind: &str, name: &str, text: &str) -> Result<Fields, Invalid> {
-    let kind = known(kind)?;
+    parse_of(known(kind)?, name, text)
+}
+
+/// Reads the text of one field of a kind that need not be of the table, as [`parse_field`] does.
+pub(crate) fn parse_of(kind: &'static Kind, name: &str, text: &str) -> Result<Fields, Invalid> {
     let field = kind.field(name).ok_or_else(|| Invalid::UnknownField {
         kind: kind.name.to_owned(),
         field: name.to_owned(),
