@@ -3,6 +3,8 @@
 //! Both are read from the documents, because the read model shows only what won. Who wrote what is known by the chain that
 //! carried the change.
 
+pub mod undo;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,10 +15,10 @@ use journal::{Actor, DocumentId, Fields, Value};
 use protocol::id::ChainId;
 use store::Reader;
 
+use crate::history::undo::Did;
 use crate::journal::Journal;
 use crate::query::{EntryView, LookupError, ReadError, resolve};
 use crate::record::{RecordError, load};
-use crate::undo::Did;
 
 /// One change of an entry.
 #[derive(Clone, Debug, PartialEq)]

@@ -30,7 +30,6 @@ mod row;
 mod snapshot;
 pub mod status;
 pub mod sync;
-pub mod undo;
 mod watch;
 
 pub use error::Family;

@@ -12,12 +12,12 @@ use protocol::role::Role;
 use store::plan::PlanRow;
 use store::{Reader, StoreError, Writer};
 
+use crate::history::undo::{Did, Touched, note};
 use crate::journal::{DamagedReplica, Journal};
 use crate::os;
 use crate::query::{EntryView, Filter, ReadError};
 use crate::record::{RecordError, load, stored_tip};
 use crate::row;
-use crate::undo::{Did, Touched, note};
 
 /// The span over which a dose is compared with others.
 const DAY: SignedDuration = SignedDuration::from_hours(24);

@@ -18,6 +18,7 @@ use store::{Reader, StoreError, Writer};
 
 use crate::again::{CopiedError, RebuildError};
 use crate::error::Family;
+use crate::history::undo::{Did, Touched, note};
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, store_family};
 use crate::os;
@@ -25,7 +26,6 @@ use crate::people;
 use crate::progress::Progress;
 use crate::query::{EntryView, LookupError, ReadError};
 use crate::row;
-use crate::undo::{Did, Touched, note};
 
 /// The status of a deleted entry.
 pub(crate) const DELETED: Status = Status::EnteredInError;

@@ -209,7 +209,7 @@ fn only_an_owner_changes_the_plan_and_everybody_sees_it() {
     for home in [&ana, &sam] {
         home.sync();
         assert_eq!(home.json(&["doses"]), json!([]));
-        assert_eq!(home.ids(), [mine.clone()]);
+        assert_eq!(home.ids(), [mine.as_str()]);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
+use client::history::undo::{Did, Undone};
 use client::query::EntryView;
-use client::undo::{Did, Undone};
 use jiff::Zoned;
 use journal::entry::Status;
 use serde::Serialize;

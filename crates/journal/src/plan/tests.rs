@@ -1,3 +1,5 @@
+//! Tests of the plan: its time, limits at their edges, what is due, pairs of doses, and the questions of a check-in.
+
 use jiff::tz::TimeZone;
 
 use super::*;
@@ -152,8 +154,15 @@ fn times_are_those_of_a_clock() {
     }
 }
 
-#[test]
-fn limits_are_compared_over_every_24_hours_that_hold_the_dose() {
+fn taken(at: &str, mg: f64) -> Taken {
+    Taken {
+        at: time(at),
+        amount: Mg::of(&mg.into()),
+    }
+}
+
+/// Returns a medicine with limits, and two doses of it.
+fn limited() -> (Planned, [Taken; 2]) {
     let limits = [
         ("max-single", "20mg"),
         ("max-24h", "60mg"),
@@ -162,14 +171,16 @@ fn limits_are_compared_over_every_24_hours_that_hold_the_dose() {
     let medicine = plan(&[step("x", "2026-11-01T00:00:00Z", &limits)])
         .medicine("x", time("2026-11-02T00:00:00Z"))
         .unwrap();
-    let taken = |at: &str, mg: f64| Taken {
-        at: time(at),
-        amount: Mg::of(&mg.into()),
-    };
     let others = [
         taken("2026-11-20T08:00:00Z", 20.0),
         taken("2026-11-20T16:00:00Z", 20.0),
     ];
+    (medicine, others)
+}
+
+#[test]
+fn limits_are_compared_over_every_24_hours_that_hold_the_dose() {
+    let (medicine, others) = limited();
     let said = |at: &str, mg: f64| passed(&medicine, taken(at, mg), &others);
     assert_eq!(said("2026-11-20T12:00:00Z", 20.0), []);
     // One tenth of a mg above each limit.
@@ -187,6 +198,12 @@ fn limits_are_compared_over_every_24_hours_that_hold_the_dose() {
             },
         ]
     );
+}
+
+#[test]
+fn doses_count_up_to_24_hours_and_the_gap_to_both_sides() {
+    let (medicine, others) = limited();
+    let said = |at: &str, mg: f64| passed(&medicine, taken(at, mg), &others);
     // Exactly 24 hours after the first, that one counts no more; a second before, it does.
     assert_eq!(said("2026-11-21T08:00:00Z", 20.0), []);
     let before = passed(
@@ -234,6 +251,11 @@ fn limits_are_compared_over_every_24_hours_that_hold_the_dose() {
             after: true
         }]
     );
+}
+
+#[test]
+fn doses_of_unknown_amount_and_medicines_without_limits() {
+    let (medicine, others) = limited();
     // What nobody can say counts as at least nothing.
     let unknown = [
         others[0],
