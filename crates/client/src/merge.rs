@@ -11,7 +11,7 @@ use journal::batch::{self, Authors, Batch, BatchPart};
 use journal::change::Tip;
 use journal::document::{Document, MergeError};
 use journal::{Actor, DocumentId};
-use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
+use protocol::envelope::{Envelope, Header, Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, KeyId};
 use protocol::log::MemberLog;
 use protocol::role::Role;
@@ -194,26 +194,40 @@ fn merge_all(
     Ok(report)
 }
 
+/// Returns an envelope as a replica stores it.
+pub(crate) fn stored(envelope: &Envelope) -> StoredEnvelope {
+    StoredEnvelope {
+        seq: envelope.header().seq,
+        hash: envelope.hash(),
+        bytes: envelope.bytes().to_vec(),
+    }
+}
+
+/// Returns an envelope as the next of its chain, heard now. `head` is the index of the record that it names as head.
+pub(crate) fn next<'a>(
+    header: &Header,
+    head: u32,
+    envelope: &'a StoredEnvelope,
+) -> NextEnvelope<'a> {
+    NextEnvelope {
+        device: header.device,
+        salt: header.salt,
+        prev: header.prev,
+        head,
+        envelope,
+        heard_ms: Some(os::now().as_millisecond()),
+    }
+}
+
 fn accept(
     writer: &mut Writer<'_>,
     one: &Incoming,
     own: &ChainId,
     state: EnvelopeState<'_>,
 ) -> Result<(), store::StoreError> {
-    let (envelope, header) = (one.envelope.envelope(), one.envelope.header());
-    let stored = StoredEnvelope {
-        seq: header.seq,
-        hash: envelope.hash(),
-        bytes: envelope.bytes().to_vec(),
-    };
-    let next = NextEnvelope {
-        device: header.device,
-        salt: header.salt,
-        prev: header.prev,
-        head: one.head,
-        envelope: &stored,
-        heard_ms: Some(os::now().as_millisecond()),
-    };
+    let header = one.envelope.header();
+    let stored = stored(one.envelope.envelope());
+    let next = next(header, one.head, &stored);
     if header.chain() == *own {
         writer.set_setting(again::NEW_CHAIN_DUE, Some("yes"))?;
     }

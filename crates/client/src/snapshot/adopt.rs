@@ -16,15 +16,14 @@ use protocol::snapshot::{self, Manifest, Snapshot};
 use protocol::vector::Vector;
 use seal::{KeyPair, Keyring};
 use store::chain::Chain;
-use store::envelope::{EnvelopeState, NextEnvelope, StoredEnvelope};
+use store::envelope::EnvelopeState;
 use store::snapshot::SnapshotState;
 use store::{Replica, StoreError, Writer};
 
 use super::{actors, open};
 use crate::again::NEW_CHAIN_DUE;
 use crate::journal::{Journal, LoadError, load_keys, load_log};
-use crate::merge::{Documents, Obstacle};
-use crate::os;
+use crate::merge::{Documents, Obstacle, next, stored};
 use crate::relay::{RelayClient, RelayError};
 use crate::sync::{SyncError, SyncReport};
 
@@ -325,20 +324,8 @@ fn keep_parts(
 ) -> Result<(), StoreError> {
     let head = here.log.index_of(&manifest.head).unwrap_or(0);
     for part in parts {
-        let (envelope, header) = (part.envelope(), part.header());
-        let stored = StoredEnvelope {
-            seq: header.seq,
-            hash: envelope.hash(),
-            bytes: envelope.bytes().to_vec(),
-        };
-        let next = NextEnvelope {
-            device: header.device,
-            salt: header.salt,
-            prev: header.prev,
-            head,
-            envelope: &stored,
-            heard_ms: Some(os::now().as_millisecond()),
-        };
+        let stored = stored(part.envelope());
+        let next = next(part.header(), head, &stored);
         writer.accept(&next, EnvelopeState::Merged)?;
     }
     Ok(())
