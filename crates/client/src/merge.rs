@@ -9,7 +9,7 @@ use std::path::Path;
 
 use journal::batch::{self, Authors, Batch, BatchPart};
 use journal::change::Tip;
-use journal::document::{Document, MergeError};
+use journal::document::{Document, MergeError, Merged};
 use journal::{Actor, DocumentId};
 use protocol::envelope::{Envelope, Header, Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, KeyId};
@@ -321,7 +321,21 @@ impl<'a> Documents<'a> {
     }
 
     /// Merges a batch that is decoded and allowed, and returns the number of its changes of entries.
-    pub(crate) fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+    fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+        self.take(writer, batch, Document::merge)
+    }
+
+    /// Takes in a part of a snapshot, and returns the number of its changes of entries.
+    pub(crate) fn adopt(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+        self.take(writer, batch, Document::adopt)
+    }
+
+    fn take(
+        &mut self,
+        writer: &Writer<'_>,
+        batch: &Batch,
+        into: fn(&mut Document, &BatchPart) -> Result<Merged, MergeError>,
+    ) -> Result<u64, Obstacle> {
         let entries = batch
             .documents
             .values()
@@ -329,13 +343,10 @@ impl<'a> Documents<'a> {
         let changes: usize = entries.map(BatchPart::len).sum();
         for (id, part) in &batch.documents {
             let open = self.open(writer, *id)?;
-            let merged = open
-                .document
-                .merge(part)
-                .map_err(|source| Obstacle::Merge {
-                    document: *id,
-                    source,
-                })?;
+            let merged = into(&mut open.document, part).map_err(|source| Obstacle::Merge {
+                document: *id,
+                source,
+            })?;
             open.saved = Some(merged.saved);
             open.touched.extend(merged.touched);
             open.tips.extend(merged.tips);

@@ -7,11 +7,9 @@ use std::path::Path;
 
 use protocol::api::{PutSnapshots, SnapshotParts, Snapshots, journal_path};
 use protocol::cbor::Bytes;
-use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
-use protocol::id::{ChainId, EnvelopeHash, Seq, SnapshotHash};
-use protocol::judge::{self, ChainTip, Verdict};
+use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::id::{ChainId, EnvelopeHash, Seq};
 use protocol::log::MemberLog;
-use protocol::role::Role;
 use protocol::snapshot::{self, Manifest, Snapshot};
 use protocol::vector::Vector;
 use seal::{KeyPair, Keyring};
@@ -54,37 +52,6 @@ impl Here {
         covered.any(|(chain, at)| lacks(chain, at.seq))
             && !snapshot::is_overtaken(manifest, &self.log)
     }
-
-    /// Judges the parts like any envelopes: next to one another in their chain, by an owner's device at the head they name.
-    fn judged(&self, manifest: &Manifest, parts: Vec<Envelope>) -> Option<Vec<VerifiedEnvelope>> {
-        let chain = manifest.author.chain();
-        let head = self.log.index_of(&manifest.head)?;
-        let before = manifest.covers.0.get(&chain).map(|at| ChainTip {
-            seq: at.seq,
-            hash: at.hash,
-            head: 0,
-        });
-        let mut tip = before;
-        let mut judged = Vec::new();
-        for (part, hash) in parts.into_iter().zip(&manifest.parts) {
-            let header = part.header();
-            let fits = part.hash() == *hash
-                && header.kind == Kind::Snapshot
-                && header.chain() == chain
-                && header.head == manifest.head;
-            let seq = header.seq;
-            let Verdict::Accept { envelope, role, .. } = judge::judge(part, &self.log, tip) else {
-                return None;
-            };
-            if !fits || role != Role::Owner {
-                return None;
-            }
-            let hash = *hash;
-            tip = Some(ChainTip { seq, hash, head });
-            judged.push(envelope);
-        }
-        (judged.len() == manifest.parts.len()).then_some(judged)
-    }
 }
 
 impl Journal {
@@ -118,10 +85,7 @@ impl Journal {
         }
         let device = self.keys()?;
         let here = Here::read(&self.replica, &device)?;
-        for bytes in listed.snapshots.iter().rev() {
-            let Some(snapshot) = relied_on(&here.log, bytes, &listed) else {
-                continue;
-            };
+        for snapshot in listed.relied_on(&here.log) {
             if !here.wants(snapshot.manifest()) {
                 continue;
             }
@@ -198,7 +162,7 @@ impl Journal {
         report: &mut SyncReport,
     ) -> Result<bool, SyncError> {
         let manifest = snapshot.manifest();
-        let Some(parts) = here.judged(manifest, parts) else {
+        let Some(parts) = snapshot::judge_parts(manifest, parts, &here.log) else {
             return Ok(false);
         };
         let path = self.path();
@@ -261,21 +225,6 @@ impl Journal {
     }
 }
 
-/// Reads a manifest, if it may be relied on by what the log and the acknowledgements in the list say.
-fn relied_on(log: &MemberLog, bytes: &Bytes, listed: &Snapshots) -> Option<Snapshot> {
-    let snapshot = Snapshot::parse(bytes.0.clone()).ok()?;
-    let manifest = snapshot.verify(log).ok()?;
-    let hash: SnapshotHash = snapshot.hash();
-    let of = listed
-        .acknowledgements
-        .iter()
-        .filter(|one| one.snapshot == hash);
-    let by = of
-        .filter(|one| one.verify(log).is_ok())
-        .map(|one| one.device);
-    snapshot::is_attested(manifest, by, log).then_some(snapshot)
-}
-
 fn merge_parts(
     writer: &mut Writer<'_>,
     here: &Here,
@@ -288,7 +237,7 @@ fn merge_parts(
     let mut received = 0;
     for part in parts {
         let batch = open(part, &here.keys, &actors)?;
-        received += documents.apply(writer, &batch)?;
+        received += documents.adopt(writer, &batch)?;
     }
     documents.store(writer)?;
     Ok(received)
