@@ -178,11 +178,7 @@ impl Snapshot {
         let head = head.ok_or(SnapshotError::UnknownHead)?;
         let device = log.devices().get(&self.manifest.author.device);
         let device = device
-            .filter(|device| {
-                let role = device.role_at(head);
-                let may = role == Some(Role::Owner) || cfg!(ebb_mutant = "snapshot-by-anyone");
-                may && !device.keys.paper
-            })
+            .filter(|device| device.role_at(head) == Some(Role::Owner) && !device.keys.paper)
             .ok_or(SnapshotError::NotPermitted)?;
         let (payload, signature) = self
             .bytes

@@ -228,7 +228,10 @@ impl Machine {
                     self.disk.write().handed.remove(&running.relay);
                     self.disk.commit();
                 }
-                running.forked |= matches!(warning, Warning::Forked { .. });
+                if matches!(warning, Warning::Forked { .. }) {
+                    // Nothing is given to a relay with another log, nor asked what it lost.
+                    (running.forked, running.loss) = (true, None);
+                }
                 notice(running, &warning);
             }
             Action::Finish(Ok(outcome)) => {

@@ -32,7 +32,7 @@ use super::network::Asker;
 use super::pruning::Put;
 
 /// Envelopes that must have come since the last snapshot; fewer than in the client, so that a short history has some.
-const AT_LEAST: u64 = 12;
+const AT_LEAST: u64 = 6;
 /// The part of those covered before that must have come since.
 const SHARE: u64 = 10;
 /// Changes in one part; more if there would be too many parts.

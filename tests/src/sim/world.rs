@@ -15,6 +15,7 @@ use protocol::role::Role;
 use super::Options;
 use super::check;
 use super::driver::Around;
+use super::hostile;
 use super::ledger::{Ledger, is_excluded};
 use super::machine::Machine;
 use super::members::{self, Open};
@@ -67,6 +68,8 @@ impl World {
         let mut ledger = Ledger::default();
         ledger.records.insert(first.disk.now().log.head());
         let network = Network::new(relays);
+        // Whoever holds something back makes no snapshot: in half of the histories nobody has to.
+        let laid = if random.chance(500) { hostile::LAID } else { 0 };
         let mut world = Self {
             machines: vec![first],
             network,
@@ -76,7 +79,7 @@ impl World {
             open: Vec::new(),
             scanned: BTreeMap::new(),
             scanned_log: 0,
-            laid: 0,
+            laid,
             era: Era::Copies,
             devices: options.devices.max(2),
             trail: Vec::new(),
@@ -207,8 +210,8 @@ impl World {
         };
         match self.random.below(1000) {
             0..=439 => self.use_machine(machine),
-            440..=915 => self.go_on(machine),
-            916..=939 => self.snapshots(),
+            440..=899 => self.go_on(machine),
+            900..=939 => self.snapshots(),
             940..=961 => self.turn_hostile(),
             962..=971 => {
                 self.note(|| format!("machine {machine} loses power"));
@@ -294,6 +297,10 @@ impl World {
     fn turn_hostile(&mut self) {
         let Some(home) = self.home() else { return };
         let log = home.log.clone();
+        if self.random.chance(150) {
+            self.lie();
+            return;
+        }
         let bad = |of: &&Machine| {
             let removed = log
                 .devices()
