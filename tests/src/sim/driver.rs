@@ -194,10 +194,7 @@ impl Machine {
                 return Next::Again;
             }
             Action::CollectUnsealed => {
-                let batches = match running.is_snapshot {
-                    true => self.parts(),
-                    false => self.collect(running),
-                };
+                let batches = self.collect(running);
                 running.session.handle(Event::Unsealed(batches));
             }
             Action::StoreOwn(sealed) => {
@@ -223,17 +220,7 @@ impl Machine {
                 self.disk.write().acknowledged.insert(running.relay, heads);
                 self.disk.commit();
             }
-            Action::Warn(warning) => {
-                if matches!(warning, Warning::RelayLost { .. }) {
-                    self.disk.write().handed.remove(&running.relay);
-                    self.disk.commit();
-                }
-                if matches!(warning, Warning::Forked { .. }) {
-                    // Nothing is given to a relay with another log, nor asked what it lost.
-                    (running.forked, running.loss) = (true, None);
-                }
-                notice(running, &warning);
-            }
+            Action::Warn(warning) => self.hear(running, &warning),
             Action::Finish(Ok(outcome)) => {
                 finished(running, outcome, around);
                 return self.conclude(running, around);
@@ -243,6 +230,18 @@ impl Machine {
             }
         }
         Next::Action
+    }
+
+    fn hear(&mut self, running: &mut Running, warning: &Warning) {
+        if matches!(warning, Warning::RelayLost { .. }) {
+            self.disk.write().handed.remove(&running.relay);
+            self.disk.commit();
+        }
+        if matches!(warning, Warning::Forked { .. }) {
+            // Nothing is given to a relay with another log, nor asked what it lost.
+            (running.forked, running.loss) = (true, None);
+        }
+        notice(running, warning);
     }
 
     /// Does what follows a session that ended well.
@@ -404,8 +403,11 @@ impl Machine {
         batches.map(unsealed).collect()
     }
 
-    /// Gathers the changes not yet sealed into batches.
+    /// Gathers what is to be sealed into batches.
     fn collect(&mut self, running: &mut Running) -> Vec<Unsealed> {
+        if running.is_snapshot {
+            return self.parts();
+        }
         let chain = self.chain();
         let loose = self.disk.now().loose.iter();
         let mut batches = Vec::new();
