@@ -34,8 +34,6 @@ pub(crate) struct Running {
     sessions: u32,
     /// Whether a snapshot was asked for.
     adopted: bool,
-    /// The relay has another member log.
-    forked: bool,
     /// Seals a snapshot, and sends nothing.
     is_snapshot: bool,
     /// The changes of each batch handed to the session.
@@ -121,7 +119,6 @@ impl Machine {
             relay,
             sessions,
             adopted,
-            forked: false,
             is_snapshot: purpose == Purpose::Seal,
             marks: Vec::new(),
             expect: None,
@@ -236,10 +233,6 @@ impl Machine {
         if matches!(warning, Warning::RelayLost { .. }) {
             self.disk.write().handed.remove(&running.relay);
             self.disk.commit();
-        }
-        if matches!(warning, Warning::Forked { .. }) {
-            // Nothing is given to a relay with another log, nor asked what it lost.
-            (running.forked, running.loss) = (true, None);
         }
         notice(running, warning);
     }
@@ -493,8 +486,8 @@ fn notice(running: &mut Running, warning: &Warning) {
         loss.hear(warning);
     }
     if matches!(warning, Warning::Forked { .. }) {
-        running.forked = true;
-        running.loss = None;
+        // Nothing is given to a relay with another log, nor asked what it lost.
+        (running.forked, running.loss) = (true, None);
     }
     let noticed = match running.expect {
         Some(Expect::Altered) => matches!(warning, Warning::Refused { .. } | Warning::Garbage),
