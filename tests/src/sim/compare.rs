@@ -42,6 +42,9 @@ pub(crate) fn check(state: &State, snapshot: &Snapshot, ring: &Keyring) -> Check
             Some(_) => {}
         }
     }
+    if lacks_later(state, manifest) {
+        return Checked::NotYet;
+    }
     let Some(parts) = parts(state, manifest) else {
         return Checked::NotYet;
     };
@@ -49,6 +52,15 @@ pub(crate) fn check(state: &State, snapshot: &Snapshot, ring: &Keyring) -> Check
         Ok(()) => Checked::Same,
         Err(how) => Checked::Differs(how),
     }
+}
+
+/// Whether an envelope after what is covered is known here from another snapshot alone: what it said cannot be told apart.
+fn lacks_later(state: &State, manifest: &Manifest) -> bool {
+    state.chains.iter().any(|(chain, of)| {
+        let after = usize::try_from(manifest.covers.seq(chain).0).unwrap_or(usize::MAX);
+        let mut later = of.kept.iter().skip(after);
+        later.any(|kept| kept.envelope.is_none())
+    })
 }
 
 /// Returns the parts, if all are here.
