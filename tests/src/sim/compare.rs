@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use journal::batch::{self, Authors};
 use journal::{Actor, DocumentId};
 use protocol::envelope::{Kind, VerifiedEnvelope};
+use protocol::id::ChainId;
 use protocol::snapshot::{Manifest, Snapshot, SnapshotError, is_overtaken};
 use seal::Keyring;
 
@@ -22,8 +23,13 @@ pub(crate) enum Checked {
     Overtaken,
 }
 
-/// Checks a snapshot against a replica.
-pub(crate) fn check(state: &State, snapshot: &Snapshot, ring: &Keyring) -> Checked {
+/// Checks a snapshot against a replica that writes in the chain `own`.
+pub(crate) fn check(
+    state: &State,
+    own: ChainId,
+    snapshot: &Snapshot,
+    ring: &Keyring,
+) -> Checked {
     let manifest = match snapshot.verify(&state.log) {
         Ok(manifest) => manifest,
         Err(SnapshotError::UnknownHead) => return Checked::NotYet,
@@ -36,6 +42,8 @@ pub(crate) fn check(state: &State, snapshot: &Snapshot, ring: &Keyring) -> Check
         let place = usize::try_from(at.seq.0 - 1).unwrap_or(usize::MAX);
         match state.chains.get(chain).and_then(|of| of.kept.get(place)) {
             None => return Checked::NotYet,
+            // Another copy of this machine wrote there: this one gives way to it first.
+            Some(kept) if kept.hash != at.hash && *chain == own => return Checked::NotYet,
             Some(kept) if kept.hash != at.hash => {
                 return Checked::Differs("it covers another envelope".to_owned());
             }

@@ -332,7 +332,7 @@ impl Machine {
             let is_known = judged.any(|one| one.snapshot.hash() == hash);
             let checked = match is_known {
                 true => None,
-                false => Some(check(self.disk.now(), &snapshot, &ring)),
+                false => Some(check(self.disk.now(), self.chain(), &snapshot, &ring)),
             };
             open = matches!(checked, Some(Checked::NotYet));
             let is = match checked {

@@ -86,6 +86,7 @@ pub(super) fn check(
 /// Compares what is covered with the envelopes here: not all may be here, or another may stand at the end of a chain.
 fn compare_covered(reader: &Reader<'_>, manifest: &Manifest) -> Result<Option<Checked>, LoadError> {
     let vector = reader.vector()?;
+    let own = reader.own()?.chain;
     for (chain, at) in &manifest.covers.0 {
         if vector.seq(chain) < at.seq {
             return Ok(Some(Checked::NotYet));
@@ -95,6 +96,10 @@ fn compare_covered(reader: &Reader<'_>, manifest: &Manifest) -> Result<Option<Ch
             None => reader.envelope(chain, at.seq)?.map(|found| found.hash),
         };
         if here.is_some_and(|here| here != at.hash) {
+            if *chain == own {
+                // Another copy of this device wrote there: this one gives way to it first.
+                return Ok(Some(Checked::NotYet));
+            }
             let how = "it covers an envelope that is another one here";
             return Ok(Some(Checked::Differs(how.to_owned())));
         }
