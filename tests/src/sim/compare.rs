@@ -24,12 +24,7 @@ pub(crate) enum Checked {
 }
 
 /// Checks a snapshot against a replica that writes in the chain `own`.
-pub(crate) fn check(
-    state: &State,
-    own: ChainId,
-    snapshot: &Snapshot,
-    ring: &Keyring,
-) -> Checked {
+pub(crate) fn check(state: &State, own: ChainId, snapshot: &Snapshot, ring: &Keyring) -> Checked {
     let manifest = match snapshot.verify(&state.log) {
         Ok(manifest) => manifest,
         Err(SnapshotError::UnknownHead) => return Checked::NotYet,

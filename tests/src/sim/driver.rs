@@ -380,6 +380,7 @@ impl Machine {
             whole.tip.head = head.unwrap_or(0);
             state.chains.insert(chain, of);
         }
+        snapshots::forsake(state, &chain, after);
         state.sealed_vector = Vector::default();
         state.copied = true;
         self.disk.commit();

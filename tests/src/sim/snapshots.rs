@@ -16,7 +16,7 @@ use protocol::judge::ChainTip;
 use protocol::log::MemberLog;
 use protocol::role::Role;
 use protocol::snapshot::{Acknowledgement, Author, Manifest, Snapshot, is_overtaken, judge_parts};
-use protocol::vector::Vector;
+use protocol::vector::{Position, Vector};
 use seal::Keyring;
 use store::snapshot::SnapshotState;
 use sync::Outgoing;
@@ -61,6 +61,18 @@ pub(crate) fn actors(manifest: &Manifest) -> BTreeSet<Actor> {
 /// Returns the newest snapshot that a replica stands by.
 fn newest(state: &State) -> Option<&Judged> {
     state.snapshots.iter().rev().find(|one| one.state.is_good())
+}
+
+/// Hands no snapshot on any more whose parts do not stand in the own chain, which ends at a place now.
+pub(crate) fn forsake(state: &mut State, chain: &ChainId, after: Seq) {
+    for one in Arc::make_mut(&mut state.snapshots) {
+        let manifest = one.snapshot.manifest();
+        let last = (manifest.first.0..).nth(manifest.parts.len().saturating_sub(1));
+        let given = matches!(one.state, SnapshotState::Own | SnapshotState::Checked);
+        if given && manifest.author.chain() == *chain && last.is_none_or(|last| last > after.0) {
+            one.state = SnapshotState::Overtaken;
+        }
+    }
 }
 
 fn put(state: &mut State, snapshot: Snapshot, is: SnapshotState) {
@@ -134,11 +146,31 @@ pub(crate) fn batches(state: &State) -> Vec<Vec<u8>> {
     parts.collect()
 }
 
+/// Returns what a snapshot made now covers of what was seen: each chain up to the first envelope that is held back. `None` if something
+/// after such a one is merged, or it is of the own chain.
+fn covered(state: &State, own: ChainId, mut seen: Vector) -> Option<Vector> {
+    for (chain, of) in &state.chains {
+        let Some(first) = of.kept.iter().position(|kept| kept.held.is_some()) else {
+            continue;
+        };
+        if *chain == own || of.kept.iter().skip(first).any(|kept| kept.held.is_none()) {
+            return None;
+        }
+        seen.0.remove(chain);
+        if let Some(before) = first.checked_sub(1).and_then(|before| of.kept.get(before)) {
+            let seq = Seq(u64::try_from(first).ok()?);
+            let hash = before.hash;
+            seen.0.insert(*chain, Position { seq, hash });
+        }
+    }
+    Some(seen)
+}
+
 /// Describes the snapshot that these envelopes are the parts of, before they are kept; and what exactly it covers.
 pub(crate) fn manifest(state: &State, parts: &[Outgoing]) -> Option<(Manifest, Covered)> {
     let first = parts.first()?;
     let header = first.envelope.header();
-    let covers = first.seen.clone();
+    let covers = covered(state, header.chain(), first.seen.clone())?;
     let (mut authors, mut covered) = (Vec::new(), Covered::new());
     for (id, at) in &covers.0 {
         let of = state.chains.get(id)?;
@@ -180,15 +212,14 @@ impl Machine {
     /// Whether it is time for this machine to make a snapshot.
     pub(crate) fn is_snapshot_due(&self) -> bool {
         let state = self.disk.now();
-        let covered = newest(state).map(|one| one.snapshot.manifest().covers.clone());
+        let Some(vector) = covered(state, self.chain(), state.vector()) else {
+            return false;
+        };
+        let before = newest(state).map(|one| one.snapshot.manifest().covers.clone());
         let count = |vector: &Vector| vector.0.values().map(|at| at.seq.0).sum::<u64>();
-        let before = covered.map_or(0, |covered| count(&covered));
-        let since = count(&state.vector()).saturating_sub(before);
-        let mut kept = state.chains.values().flat_map(|of| &of.kept);
-        since >= AT_LEAST.max(before / SHARE)
-            && self.role() == Some(Role::Owner)
-            && state.waiting.is_empty()
-            && kept.all(|kept| kept.held.is_none())
+        let before = before.map_or(0, |before| count(&before));
+        let since = count(&vector).saturating_sub(before);
+        since >= AT_LEAST.max(before / SHARE) && self.role() == Some(Role::Owner)
     }
 
     /// Notes the snapshot that was just sealed.

@@ -15,7 +15,6 @@ use protocol::role::Role;
 use super::Options;
 use super::check;
 use super::driver::Around;
-use super::hostile;
 use super::ledger::{Ledger, is_excluded};
 use super::machine::Machine;
 use super::members::{self, Open};
@@ -68,8 +67,6 @@ impl World {
         let mut ledger = Ledger::default();
         ledger.records.insert(first.disk.now().log.head());
         let network = Network::new(relays);
-        // Whoever holds something back makes no snapshot: in half of the histories nobody has to.
-        let laid = if random.chance(500) { hostile::LAID } else { 0 };
         let mut world = Self {
             machines: vec![first],
             network,
@@ -79,7 +76,7 @@ impl World {
             open: Vec::new(),
             scanned: BTreeMap::new(),
             scanned_log: 0,
-            laid,
+            laid: 0,
             era: Era::Copies,
             devices: options.devices.max(2),
             trail: Vec::new(),

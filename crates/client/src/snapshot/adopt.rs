@@ -19,7 +19,7 @@ use store::snapshot::SnapshotState;
 use store::{Replica, StoreError, Writer};
 
 use super::{actors, open};
-use crate::again::NEW_CHAIN_DUE;
+use crate::again;
 use crate::journal::{Journal, LoadError, load_keys, load_log};
 use crate::merge::{Documents, Obstacle, next, stored};
 use crate::relay::{RelayClient, RelayError};
@@ -30,6 +30,7 @@ struct Here {
     log: MemberLog,
     keys: Keyring,
     vector: Vector,
+    own: ChainId,
 }
 
 impl Here {
@@ -41,6 +42,7 @@ impl Here {
                 keys: load_keys(reader, &stored, device)?,
                 log: stored.log,
                 vector: reader.vector()?,
+                own: reader.own()?.chain,
             })
         })
     }
@@ -165,6 +167,9 @@ impl Journal {
         let Some(parts) = snapshot::judge_parts(manifest, parts, &here.log) else {
             return Ok(false);
         };
+        if manifest.covers.seq(&here.own) > here.vector.seq(&here.own) {
+            self.leave_chain(report)?;
+        }
         let path = self.path();
         let adopted = self.replica.write(|writer| {
             let received = merge_parts(writer, here, manifest, &parts, &path)?;
@@ -186,6 +191,19 @@ impl Journal {
                 Ok(false)
             }
         }
+    }
+
+    /// Leaves the own chain, in which another copy of this device wrote what is not here: what no relay acknowledged of it, and what
+    /// is not sealed yet, moves to a new one.
+    fn leave_chain(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
+        let path = self.path();
+        self.replica.write(|writer| {
+            let own = writer.own()?.chain;
+            let relays = writer.relays()?;
+            let shared = relays.iter().map(|relay| relay.heads.seq(&own)).max();
+            again::give_way(writer, &path, shared.unwrap_or(Seq(0)))
+        })?;
+        self.settle(report)
     }
 
     /// Gives a relay that lost what a snapshot covers, and that this device does not have either, the snapshot to go on from.
@@ -245,10 +263,9 @@ fn merge_parts(
 
 /// Takes every chain for known up to what is covered.
 fn know_chains(writer: &mut Writer<'_>, manifest: &Manifest) -> Result<(), StoreError> {
-    let own = writer.own()?.chain;
     for author in &manifest.authors {
         let chain = author.chain();
-        let moved = writer.adopt_chain(&Chain {
+        writer.adopt_chain(&Chain {
             device: author.device,
             salt: author.salt,
             tip: manifest.covers.0.get(&chain).copied(),
@@ -256,10 +273,6 @@ fn know_chains(writer: &mut Writer<'_>, manifest: &Manifest) -> Result<(), Store
             vouched_by: Some(manifest.author.device),
             heard_ms: None,
         })?;
-        if moved && chain == own {
-            // Another copy of this device wrote there.
-            writer.set_setting(NEW_CHAIN_DUE, Some("yes"))?;
-        }
     }
     writer.put_covered(&manifest.covers)
 }
