@@ -136,7 +136,8 @@ fn listed(stored: Vec<StoredSnapshot>) -> Snapshots {
     listed
 }
 
-/// Returns the snapshots here that may be relied on, newest first.
+/// Returns the snapshots here that may be relied on, newest first, as clients judge it: acknowledgements of devices that are no
+/// members any more do not count, nor does a snapshot that a frontier has overtaken.
 fn relied_on<'a>(
     log: &'a MemberLog,
     stored: &'a [StoredSnapshot],
@@ -144,11 +145,12 @@ fn relied_on<'a>(
     let whole = stored.iter().rev().filter(|one| one.whole);
     whole.filter_map(|one| {
         let snapshot = Snapshot::parse(one.bytes.clone()).ok()?;
-        let by = one
-            .acknowledgements
-            .iter()
-            .map(|one: &Acknowledgement| one.device);
-        snapshot::is_attested(snapshot.manifest(), by, log).then_some(snapshot)
+        let counts = |one: &&Acknowledgement| one.verify(log).is_ok();
+        let by = one.acknowledgements.iter().filter(counts);
+        let manifest = snapshot.manifest();
+        let relied = snapshot::is_attested(manifest, by.map(|one| one.device), log)
+            && !snapshot::is_overtaken(manifest, log);
+        relied.then_some(snapshot)
     })
 }
 

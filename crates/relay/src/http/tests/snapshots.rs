@@ -93,17 +93,19 @@ impl Scene {
             .message()
     }
 
+    /// The member syncs.
     async fn sync(&self, vector: Vector) -> SyncAnswer {
+        self.sync_by(&self.member, vector).await
+    }
+
+    async fn sync_by(&self, who: &Keys, vector: Vector) -> SyncAnswer {
         let request = SyncRequest {
             log_length: self.journal.log.length(),
             head: self.journal.log.head(),
             vector,
         };
         let path = self.journal.path("sync");
-        self.bench
-            .post(&self.member, &path, &request)
-            .await
-            .message()
+        self.bench.post(who, &path, &request).await.message()
     }
 }
 
@@ -215,6 +217,23 @@ async fn an_owner_s_own_acknowledgement_counts_for_nothing() {
     }
     scene.prune().await;
     assert_eq!(scene.sync(Vector::default()).await.envelopes.len(), 12);
+}
+
+#[tokio::test]
+async fn what_only_a_removed_member_acknowledged_prunes_nothing() {
+    let mut scene = Scene::new().await;
+    let mut newest = Vector::default();
+    for _ in 0..2 {
+        let snapshot = scene.snapshot(1).await;
+        scene.attest(&snapshot).await;
+        newest = snapshot.manifest().covers.clone();
+    }
+    let (record, blobs) = scene.journal.remove(&scene.owner, &[&scene.member], newest);
+    let (bench, journal) = (&scene.bench, &mut scene.journal);
+    bench.tell(journal, &scene.owner, record, blobs).await;
+    scene.prune().await;
+    let left = scene.sync_by(&scene.owner, Vector::default()).await;
+    assert_eq!(left.envelopes.len(), 12, "no client would start from them");
 }
 
 #[tokio::test]
