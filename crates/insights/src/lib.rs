@@ -6,12 +6,16 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod bootstrap;
+pub mod clock;
 mod contrast;
+pub mod daily;
 pub mod doses;
 mod grid;
 pub mod laps;
+mod logged;
 pub mod phase;
 pub mod presence;
+pub mod preset;
 pub mod question;
 pub mod series;
 mod shift;
@@ -20,6 +24,7 @@ pub mod words;
 
 pub use bootstrap::Interval;
 pub use contrast::Contrast;
+pub use logged::{Logged, Period};
 pub use question::{Answer, Answers, Draws, Question, Split, ask};
 pub use series::Series;
 pub use shift::Turns;
