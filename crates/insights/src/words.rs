@@ -4,6 +4,7 @@
 //! read are rounded to one decimal place.
 
 use crate::bootstrap::Interval;
+use crate::presence::Presence;
 use crate::preset::{FIRST_LOOK, Findings, Topic};
 use crate::question::{Answer, Answers, Comparison, LEAST_PAIRED, LEAST_SIDE, Shortage};
 
@@ -117,6 +118,23 @@ pub fn looked(findings: &Findings) -> String {
             look.taken, look.last
         ),
     }
+}
+
+/// Says how many spans the days were compared within.
+pub fn split(spans: usize) -> String {
+    format!("Compared only within the {spans} spans between treatment changes.")
+}
+
+/// Says how a series of fatigue was on the days beside a day without one, if there are such days and others.
+pub fn gaps(presence: &Presence) -> Option<String> {
+    let (beside, others) = (presence.with?, presence.without?);
+    Some(format!(
+        "Beside days without a check-in fatigue was {} on average ({} days), on other days {} ({}): nothing fills the gaps.",
+        round(beside.mean),
+        beside.n,
+        round(others.mean),
+        others.n
+    ))
 }
 
 /// Says what the findings are, and are not.
