@@ -6,6 +6,7 @@
 mod carrying;
 mod kinds;
 mod line;
+mod looking;
 mod planning;
 mod sharing;
 mod wrong;
@@ -16,6 +17,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 pub(crate) use kinds::{EDIT, Typed, example};
 pub(crate) use line::is_json_asked;
+pub(crate) use looking::{Report, Trends};
 pub(crate) use planning::{Doses, DosesCommand, PlanChange, PlanLine};
 pub(crate) use sharing::{
     Held, HeldCommand, Invites, InvitesCommand, Journals, JournalsCommand, Members, MembersCommand,
@@ -86,6 +88,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ebb list --since 7d\n  ebb list --kind dose --since 2026-11-01 --until yesterday\n  ebb list --search stairs"
     )]
     List(List),
+    /// Show how the last days went: curves, a calendar, and fatigue by the time since the last dose.
+    #[command(after_help = "Examples:\n  ebb trends\n  ebb trends --days 90")]
+    Trends(Trends),
+    /// Show what went together with fatigue, and how sure that is.
+    Insights,
+    /// Make the page for an appointment.
+    #[command(
+        after_help = "An entry tagged `concern` is shown as the top concern; `ebb event visit` marks an appointment.\n\nExamples:\n  ebb report --days 90 --out visit.html\n  ebb report --since-last-visit --out visit.html"
+    )]
+    Report(Report),
     /// Show everything about an entry.
     Show(Id),
     /// Correct an entry.

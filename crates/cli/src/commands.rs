@@ -9,6 +9,7 @@ mod doses;
 mod due;
 mod entries;
 mod held;
+mod insights;
 mod invites;
 mod join;
 mod journals;
@@ -24,11 +25,13 @@ mod recovery;
 mod relay;
 mod remove;
 mod renew;
+mod report;
 mod session;
 mod start;
 mod status;
 mod sync;
 mod today;
+mod trends;
 mod undo;
 
 use crate::arguments::{Command, Device, Line, Recovery, Request};
@@ -69,6 +72,9 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Init(init) => start::init(&init, session),
         Command::Today => today::today(session),
         Command::List(list) => entries::list(&list, session),
+        Command::Trends(trends) => trends::trends(&trends, session),
+        Command::Insights => insights::insights(session),
+        Command::Report(report) => report::report(&report, session),
         Command::Show(id) => entries::show(&id.id, session),
         Command::Delete(id) => mend::delete(&id.id, session),
         Command::Restore(id) => mend::restore(&id.id, session),

@@ -14,6 +14,7 @@ mod error;
 pub mod genesis;
 pub mod history;
 mod home;
+mod insight;
 pub mod join;
 mod journal;
 pub mod membership;
