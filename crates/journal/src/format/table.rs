@@ -460,3 +460,64 @@ fn fields_of(kind: &str, role: &Role, cell: &str) -> Result<Fields, Refused> {
         _ => Fields::new(),
     })
 }
+
+/// The rows of a table, each with its line.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// The rows, from the top.
+    pub rows: Vec<(u64, Result<Given, Refused>)>,
+    /// Columns that say nothing to ebb.
+    pub ignored: Vec<String>,
+}
+
+/// Reads a table, its header first, with commas, semicolons or tabs between the cells.
+///
+/// # Errors
+/// [`UnreadableTable`] if its columns cannot be understood.
+pub fn read_table(
+    bytes: &[u8],
+    mapping: &Mapping,
+    zone: &TimeZone,
+) -> Result<Rows, UnreadableTable> {
+    let mut reader = ::csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter(bytes))
+        .from_reader(bytes);
+    let cells = |record: &::csv::StringRecord| record.iter().map(str::to_owned).collect();
+    let mut record = ::csv::StringRecord::new();
+    let header: Vec<String> = match reader.read_record(&mut record) {
+        Ok(true) => cells(&record),
+        _ => Vec::new(),
+    };
+    let reading = Reading::of(&header, mapping, zone)?;
+    let mut rows = Vec::new();
+    loop {
+        let line = reader.position().line();
+        let row = match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {
+                let cells: Vec<String> = cells(&record);
+                reading.row(&cells)
+            }
+            Err(error) => Err(Refused::Malformed(error.to_string())),
+        };
+        let line = record.position().map_or(line, ::csv::Position::line);
+        rows.push((line, row));
+    }
+    Ok(Rows {
+        rows,
+        ignored: reading.ignored,
+    })
+}
+
+/// Returns what stands between the cells of the first line.
+fn delimiter(bytes: &[u8]) -> u8 {
+    let first = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let count = |wanted: u8| first.iter().filter(|byte| **byte == wanted).count();
+    let by_count = [b',', b';', b'\t'].into_iter().rev();
+    by_count.max_by_key(|byte| count(*byte)).unwrap_or(b',')
+}

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::fhir::{Fhir, Style};
-use super::table::{Mapping, Reading, UnreadableTable, write_table};
+use super::table::{self, Mapping, Reading, UnreadableTable, write_table};
 use super::*;
 use crate::entry::{Author, Entry, id_and_at};
 use crate::kind::{KINDS, sample};
@@ -41,15 +41,29 @@ fn entries() -> Vec<Entry> {
 
 /// Reads a table back.
 fn read(bytes: &[u8], mapping: &Mapping) -> Vec<Result<Given, Refused>> {
-    let mut reader = ::csv::ReaderBuilder::new()
-        .has_headers(false)
-        .from_reader(bytes);
-    let cells =
-        |record: ::csv::StringRecord| -> Vec<String> { record.iter().map(str::to_owned).collect() };
-    let mut rows = reader.records().map(|record| cells(record.unwrap()));
     let madrid = TimeZone::get("Europe/Madrid").unwrap();
-    let reading = Reading::of(&rows.next().unwrap(), mapping, &madrid).unwrap();
-    rows.map(|row| reading.row(&row)).collect()
+    let rows = table::read_table(bytes, mapping, &madrid).unwrap().rows;
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+#[test]
+fn a_row_is_known_by_its_line_whatever_stands_between_its_cells() {
+    let mapping = Mapping {
+        columns: BTreeMap::from([
+            ("at".to_owned(), "at".to_owned()),
+            ("n".to_owned(), "note".to_owned()),
+        ]),
+        kind: Some("note".to_owned()),
+    };
+    let csv = b"at;n;more, or less\n2026-11-01 08:00;\"a\nb\";1\nsoon;x\n2026-11-02 08:00;\xff\n2026-11-03;c\n";
+    let read = table::read_table(csv, &mapping, &TimeZone::UTC).unwrap();
+    assert_eq!(read.ignored, ["more, or less"]);
+    let seen: Vec<(u64, bool)> = read
+        .rows
+        .iter()
+        .map(|(line, row)| (*line, row.is_ok()))
+        .collect();
+    assert_eq!(seen, [(2, true), (4, false), (5, false), (6, true)]);
 }
 
 #[test]
