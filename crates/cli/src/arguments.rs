@@ -24,7 +24,7 @@ pub(crate) use sharing::{
     Recover, Recovery, Remove, RoleName, SetRole, Share,
 };
 
-pub(crate) use carrying::{Bundle, Renew};
+pub(crate) use carrying::{Bundle, Doctor, Export, Import, Renew};
 
 use crate::error::{CommandError, Outcome};
 use crate::output::{Colour, Form};
@@ -176,6 +176,19 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ebb bundle export /media/usb/journal.ebb\n  ebb bundle import /media/usb/journal.ebb"
     )]
     Bundle(Bundle),
+    /// Write the journal in a form that other software reads. It is not encrypted.
+    #[command(
+        after_help = "Examples:\n  ebb export --format jsonl --out journal.jsonl\n  ebb export --format csv --out tables\n  ebb export --format fhir --out -"
+    )]
+    Export(Export),
+    /// Take in entries from a file. What is here already stays as it is.
+    #[command(
+        after_help = "Examples:\n  ebb import journal.jsonl --dry-run\n  ebb import diary.csv --kind fatigue --map \"When=at,How tired=level\""
+    )]
+    Import(Import),
+    /// Check the journal on this device, and mend what can be mended.
+    #[command(after_help = "Examples:\n  ebb doctor\n  ebb doctor --rebuild")]
+    Doctor(Doctor),
     /// Add, list or remove relays, or choose the home relay.
     #[command(subcommand)]
     Relay(Relay),

@@ -31,6 +31,7 @@ mod row;
 mod snapshot;
 pub mod status;
 pub mod sync;
+pub mod transfer;
 mod watch;
 
 pub use error::Family;
