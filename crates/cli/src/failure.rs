@@ -14,9 +14,10 @@ use client::membership::recovery::RestoreError;
 use client::membership::renewal::RenewError;
 use client::query::{LookupError, ReadError};
 use client::status::{About, Standing};
+use client::sync::RelayError;
 use client::sync::SyncError;
 use client::transfer::{ExportError, ImportError};
-use client::{Family, Journal, OpenError, RecordError, RelayError};
+use client::{Family, Journal, OpenError, RecordError};
 use jiff::Zoned;
 use journal::validate::Invalid;
 

@@ -39,5 +39,4 @@ pub use home::{Home, JournalSummary, OpenError};
 pub use journal::{DamagedReplica, Journal};
 pub use progress::{Progress, Silent};
 pub use record::RecordError;
-pub use relay::RelayError;
 pub use watch::WatchEvent;

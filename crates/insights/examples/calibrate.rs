@@ -9,8 +9,9 @@
 
 use std::thread;
 
+use insights::Series;
 use insights::question::LEAST_PAIRED;
-use insights::{Answer, Answers, Draws, Question, Series, Split, ask};
+use insights::question::{Answer, Answers, Draws, Question, Split, ask};
 use jiff::civil::{Date, date};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};

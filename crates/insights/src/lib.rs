@@ -27,6 +27,5 @@ pub mod words;
 pub use bootstrap::Interval;
 pub use contrast::Contrast;
 pub use logged::{Logged, Period};
-pub use question::{Answer, Answers, Comparison, Draws, Question, SideDays, Split, ask};
 pub use series::Series;
 pub use shift::Turns;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use insights::daily::Daily;
 use insights::presence::{Presence, beside_gaps};
 use insights::preset::{Findings, findings};
-use insights::{Answer as Given, Comparison, Draws, Logged, Period, words};
+use insights::question::{Answer as Given, Comparison, Draws};
+use insights::{Logged, Period, words};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -97,7 +98,7 @@ impl Found {
 }
 
 fn comparison_json(compared: &Comparison) -> Value {
-    let side = |side: &insights::SideDays| json!({"days": side.days, "mean": side.mean});
+    let side = |side: &insights::question::SideDays| json!({"days": side.days, "mean": side.mean});
     let spans = compared.spans.iter();
     let (with, without) = compared.days();
     let mut document = json!({
