@@ -1,9 +1,10 @@
 //! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
 //!
 //! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `insights`: another
-//! reproduces every statistic. `wasm`: the crates without IO are checked for a machine that has no operating system.
+//! reproduces every statistic. `page`: the appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine that has no operating system.
 
 mod insights;
+mod page;
 mod python;
 mod vectors;
 mod wasm;
@@ -18,6 +19,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let python = python::environment()?;
     vectors::run(&python)?;
     insights::run(&python)?;
+    page::run()?;
     wasm::run()
 }
 

@@ -10,8 +10,7 @@
 use std::thread;
 
 use insights::Series;
-use insights::question::LEAST_PAIRED;
-use insights::question::{Answer, Answers, Draws, Question, Split, ask};
+use insights::question::{Answer, Answers, Draws, LEAST_PAIRED, Question, Split, ask};
 use jiff::civil::{Date, date};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};

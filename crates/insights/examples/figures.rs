@@ -8,8 +8,7 @@
 //! days are numbered from 0. Run by `cargo xtask conformance`.
 
 use insights::presence::{Presence, beside_gaps, with_and_without};
-use insights::question::{Answer, Question, Split, ask};
-use insights::question::{Comparison, Draws};
+use insights::question::{Answer, Comparison, Draws, Question, Split, ask};
 use insights::statistics::{Summary, autocorrelation, quantile, sorted};
 use insights::{Series, Turns};
 use jiff::civil::{Date, date};

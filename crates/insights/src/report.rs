@@ -350,11 +350,14 @@ fn breathing(entries: &[&Logged], zone: &TimeZone) -> (usize, usize) {
 }
 
 /// Returns the last visit before today that was logged.
-pub fn last_visit(entries: &[Logged], zone: &TimeZone) -> Option<Date> {
+pub fn last_visit(entries: &[Logged], zone: &TimeZone, today: Date) -> Option<Date> {
     let visits = entries
         .iter()
         .filter(|logged| logged.is("event") && logged.text("event") == Some("visit"));
-    visits.map(|logged| logged.day(zone)).max()
+    visits
+        .map(|logged| logged.day(zone))
+        .filter(|day| *day < today)
+        .max()
 }
 
 /// Returns whole minutes.

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use client::membership::invite::Role;
 use insights::daily::Daily;
 use insights::presence::{Presence, beside_gaps};
 use insights::preset::{Findings, findings};
-use insights::question::{Answer as Given, Comparison, Draws};
+use insights::question::{Answer as Given, Comparison, Draws, SideDays};
 use insights::{Logged, Period, words};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,8 +29,8 @@ pub(super) struct Journaled {
     pub(super) zone: jiff::tz::TimeZone,
     /// Today at home.
     pub(super) today: jiff::civil::Date,
-    /// Whose journal it is.
-    pub(super) label: String,
+    /// Whose journal it is: the first owner's name.
+    pub(super) name: String,
 }
 
 impl Journaled {
@@ -43,13 +44,17 @@ impl Journaled {
             .checked_add(jiff::SignedDuration::from_secs(1));
         let logged = journal.logged(until.unwrap_or(Timestamp::MAX))?;
         let zone = journal.zone();
+        let people = journal.members()?;
+        let owner = people
+            .into_iter()
+            .find(|person| person.role == Some(Role::Owner));
         Ok(Self {
             entries: logged
                 .into_iter()
                 .map(|(entry, author)| Logged { entry, author })
                 .collect(),
             today: now.with_time_zone(zone.clone()).date(),
-            label: journal.label(),
+            name: owner.map_or_else(|| journal.label(), |person| person.name),
             zone,
         })
     }
@@ -98,7 +103,7 @@ impl Found {
 }
 
 fn comparison_json(compared: &Comparison) -> Value {
-    let side = |side: &insights::question::SideDays| json!({"days": side.days, "mean": side.mean});
+    let side = |side: &SideDays| json!({"days": side.days, "mean": side.mean});
     let spans = compared.spans.iter();
     let (with, without) = compared.days();
     let mut document = json!({

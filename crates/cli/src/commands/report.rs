@@ -51,7 +51,7 @@ pub(super) fn report(asked: &Asked, session: &Session) -> Outcome<Box<dyn Answer
         findings: &findings,
     });
     let head = Head {
-        name: &journal.label,
+        name: &journal.name,
         made: journal.today,
         texts: &ENGLISH,
     };
@@ -82,11 +82,15 @@ fn period(asked: &Asked, journal: &Journaled) -> Outcome<Period> {
         let days = asked.days.and_then(|days| usize::try_from(days).ok());
         return Ok(Period::ending(journal.today, days.unwrap_or(DAYS)));
     }
-    let visit = report::last_visit(&journal.entries, &journal.zone);
+    let visit = report::last_visit(&journal.entries, &journal.zone, journal.today);
     let visit = visit.ok_or_else(|| {
-        CommandError::new("no-visit", Exit::CouldNot, "no visit was logged yet")
-            .hint("ebb event visit --at \"2026-11-20 10:00\"")
-            .hint("ebb report --days 90 --out visit.html")
+        CommandError::new(
+            "no-visit",
+            Exit::CouldNot,
+            "no visit before today was logged",
+        )
+        .hint("ebb event visit --at \"2026-11-20 10:00\"")
+        .hint("ebb report --days 90 --out visit.html")
     })?;
     Ok(Period::new(visit, journal.today))
 }
