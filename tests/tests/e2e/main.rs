@@ -21,6 +21,7 @@ mod offline;
 mod plan;
 mod recovery;
 mod removal;
+mod report;
 mod roles;
 mod sharing;
 mod snapshots;
