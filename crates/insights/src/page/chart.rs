@@ -67,16 +67,18 @@ pub(super) fn chart(phase: &DosePhase, texts: &Texts) -> String {
     let x = |minutes: f64| LEFT + (WIDTH - LEFT - RIGHT) * minutes / last as f64;
     for panel in &panels {
         frame(&mut svg, panel);
-        let mut line = Vec::new();
+        // A half hour without readings is a gap, which no line crosses.
+        let mut path = String::new();
+        let mut ended = None;
         for bin in &panel.curve.bins {
             let middle = x((bin.minutes + BIN_MINUTES / 2) as f64);
-            line.push(format!("{middle:.1},{:.1}", panel.y(bin.readings.median)));
+            let verb = if ended == Some(bin.minutes) { 'L' } else { 'M' };
+            let y = panel.y(bin.readings.median);
+            path.push_str(&format!("{verb}{middle:.1} {y:.1}"));
+            ended = Some(bin.minutes + BIN_MINUTES);
             mark(&mut svg, panel, bin, (x(bin.minutes as f64), middle));
         }
-        svg.push_str(&format!(
-            "<polyline class=\"line\" points=\"{}\"/>",
-            line.join(" ")
-        ));
+        svg.push_str(&format!("<path class=\"line\" d=\"{path}\"/>"));
     }
     let every = if last > 720 { 120 } else { 60 };
     for minutes in (0..=last).step_by(every) {

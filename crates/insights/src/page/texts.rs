@@ -111,7 +111,7 @@ pub static ENGLISH: Texts = Texts {
     in_bed: "SE(TIB): median {} %, {} nights",
     trying: "SE(DSE): median {} %, {} nights",
     waking: "Woke for good at {} (half between {} and {})",
-    no_sleep: "No nights logged.",
+    no_sleep: "No night was logged with all its times.",
     symptoms: "Other symptoms, days at 2 of 3 or worse",
     no_symptoms: "None logged at 2 of 3 or worse.",
     symptom_days: "{}: {} of {} days answered",
