@@ -10,6 +10,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use journal::{DocumentId, EntryId};
 use protocol::sign::Signer;
+use seal::Keyring;
 use store::Replica;
 use store::entry::{EntryFilter, EntryKey, EntryRow};
 
@@ -17,7 +18,7 @@ use crate::home::{self, Home, OpenError};
 use crate::journal::{Journal, LoadError, load_keys, load_log};
 use crate::progress::Progress;
 use crate::record::load;
-use crate::{os, row};
+use crate::{os, people, row};
 
 /// How long ago the last sync may be before it is worth a word.
 const LONG_AGO: SignedDuration = SignedDuration::from_hours(24 * 7);
@@ -284,10 +285,7 @@ impl Journal {
                 "lists and searches say what the documents say".to_owned(),
             );
         }
-        let written = self.replica.write(|writer| {
-            writer.clear_read_model()?;
-            writer.put_entries(rows)
-        });
+        let written = self.write_read_model(rows);
         match (written, different) {
             (Ok(()), 0) => finding(
                 Verdict::Good,
@@ -304,6 +302,23 @@ impl Journal {
                 "it differs from the documents, and cannot be written".to_owned(),
             ),
         }
+    }
+
+    /// Makes the read model anew: entries from the documents, and people from the member log.
+    fn write_read_model(&mut self, rows: &[EntryRow]) -> Result<(), LoadError> {
+        let path = self.path();
+        // Without the secret the names of people stay closed; the check of the keys has said so.
+        let keys = self.keys().ok();
+        self.replica.write(|writer| {
+            let stored = load_log(writer, &path)?;
+            let ring = match &keys {
+                Some(keys) => load_keys(writer, &stored, keys)?,
+                None => Keyring::default(),
+            };
+            writer.clear_read_model()?;
+            people::refresh(writer, &stored.log, &ring)?;
+            Ok(writer.put_entries(rows)?)
+        })
     }
 
     fn check_clock(&self) -> Finding {
