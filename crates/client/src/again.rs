@@ -33,6 +33,9 @@ use crate::{os, profile, row};
 pub(crate) const NEW_CHAIN_DUE: &str = "new-chain-due";
 /// The field of an entry that names who wrote it first.
 pub(crate) const AUTHOR: &str = "author";
+/// Why own envelopes are kept apart.
+pub(crate) const ANOTHER_COPY: &str =
+    "another copy of this device wrote in its place; it was recorded again";
 /// The setting with the notice that this replica is a copy.
 const COPIED: &str = "copied-notice";
 /// The notice.
@@ -95,6 +98,34 @@ impl Rebuilt {
             "{entries} of this device could not stand where they were, and were recorded again"
         ))
     }
+}
+
+/// Gives way to another copy of this device: own envelopes after a place are taken out of the chain and kept apart, and a new chain
+/// is due. A snapshot that has parts among them is not handed on any more.
+pub(crate) fn give_way(writer: &mut Writer<'_>, path: &Path, after: Seq) -> Result<(), LoadError> {
+    let damaged = || DamagedReplica::Envelope {
+        path: path.to_owned(),
+    };
+    let log = load_log(writer, path)?.log;
+    let chain = writer.own()?.chain;
+    for stored in writer.envelopes_after(&chain, after, usize::MAX)? {
+        writer.put_waiting(&stored.hash, &stored.bytes, ANOTHER_COPY)?;
+    }
+    let last = match after {
+        Seq(0) => None,
+        seq => Some(writer.envelope(&chain, seq)?.ok_or_else(damaged)?),
+    };
+    let tip = last.as_ref().map(|last| Position {
+        seq: last.seq,
+        hash: last.hash,
+    });
+    let head = last
+        .and_then(|last| Envelope::parse(last.bytes).ok())
+        .and_then(|last| log.index_of(&last.header().head));
+    writer.cut_chain(&chain, tip, head.unwrap_or(0))?;
+    snapshot::forsake(writer, &chain, after)?;
+    writer.set_setting(SEALED_VECTOR, None)?;
+    Ok(writer.set_setting(NEW_CHAIN_DUE, Some("yes"))?)
 }
 
 /// Returns whether something is merged that a frontier excludes, or a new chain is due.

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use journal::batch::{self, Authors, Batch, BatchPart};
 use journal::change::Tip;
-use journal::document::{Document, MergeError};
+use journal::document::{Document, MergeError, Merged};
 use journal::{Actor, DocumentId};
-use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
+use protocol::envelope::{Envelope, Header, Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, KeyId};
 use protocol::log::MemberLog;
 use protocol::role::Role;
@@ -194,26 +194,40 @@ fn merge_all(
     Ok(report)
 }
 
+/// Returns an envelope as a replica stores it.
+pub(crate) fn stored(envelope: &Envelope) -> StoredEnvelope {
+    StoredEnvelope {
+        seq: envelope.header().seq,
+        hash: envelope.hash(),
+        bytes: envelope.bytes().to_vec(),
+    }
+}
+
+/// Returns an envelope as the next of its chain, heard now. `head` is the index of the record that it names as head.
+pub(crate) fn next<'a>(
+    header: &Header,
+    head: u32,
+    envelope: &'a StoredEnvelope,
+) -> NextEnvelope<'a> {
+    NextEnvelope {
+        device: header.device,
+        salt: header.salt,
+        prev: header.prev,
+        head,
+        envelope,
+        heard_ms: Some(os::now().as_millisecond()),
+    }
+}
+
 fn accept(
     writer: &mut Writer<'_>,
     one: &Incoming,
     own: &ChainId,
     state: EnvelopeState<'_>,
 ) -> Result<(), store::StoreError> {
-    let (envelope, header) = (one.envelope.envelope(), one.envelope.header());
-    let stored = StoredEnvelope {
-        seq: header.seq,
-        hash: envelope.hash(),
-        bytes: envelope.bytes().to_vec(),
-    };
-    let next = NextEnvelope {
-        device: header.device,
-        salt: header.salt,
-        prev: header.prev,
-        head: one.head,
-        envelope: &stored,
-        heard_ms: Some(os::now().as_millisecond()),
-    };
+    let header = one.envelope.header();
+    let stored = stored(one.envelope.envelope());
+    let next = next(header, one.head, &stored);
     if header.chain() == *own {
         writer.set_setting(again::NEW_CHAIN_DUE, Some("yes"))?;
     }
@@ -307,7 +321,21 @@ impl<'a> Documents<'a> {
     }
 
     /// Merges a batch that is decoded and allowed, and returns the number of its changes of entries.
-    pub(crate) fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+    fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+        self.take(writer, batch, Document::merge)
+    }
+
+    /// Takes in a part of a snapshot, and returns the number of its changes of entries.
+    pub(crate) fn adopt(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+        self.take(writer, batch, Document::adopt)
+    }
+
+    fn take(
+        &mut self,
+        writer: &Writer<'_>,
+        batch: &Batch,
+        into: fn(&mut Document, &BatchPart) -> Result<Merged, MergeError>,
+    ) -> Result<u64, Obstacle> {
         let entries = batch
             .documents
             .values()
@@ -315,13 +343,10 @@ impl<'a> Documents<'a> {
         let changes: usize = entries.map(BatchPart::len).sum();
         for (id, part) in &batch.documents {
             let open = self.open(writer, *id)?;
-            let merged = open
-                .document
-                .merge(part)
-                .map_err(|source| Obstacle::Merge {
-                    document: *id,
-                    source,
-                })?;
+            let merged = into(&mut open.document, part).map_err(|source| Obstacle::Merge {
+                document: *id,
+                source,
+            })?;
             open.saved = Some(merged.saved);
             open.touched.extend(merged.touched);
             open.tips.extend(merged.tips);

@@ -14,7 +14,7 @@ use journal::batch::{self, Authors, Batch};
 use protocol::api::{ProblemKind, PutSnapshots, Snapshots, journal_path};
 use protocol::cbor::Bytes;
 use protocol::envelope::{Kind, VerifiedEnvelope};
-use protocol::id::EnvelopeHash;
+use protocol::id::{ChainId, EnvelopeHash, Seq};
 use protocol::log::MemberLog;
 use protocol::snapshot::{Acknowledgement, Manifest, Snapshot};
 use seal::Keyring;
@@ -50,6 +50,26 @@ pub(crate) fn note_part(writer: &mut Writer<'_>) -> Result<(), StoreError> {
 pub(crate) fn actors(manifest: &Manifest) -> BTreeSet<Actor> {
     let authors = manifest.authors.iter();
     authors.map(|author| Actor(author.chain().0)).collect()
+}
+
+/// Hands no snapshot on any more whose parts do not stand in the own chain, which ends at a place now.
+pub(crate) fn forsake(
+    writer: &mut Writer<'_>,
+    chain: &ChainId,
+    after: Seq,
+) -> Result<(), StoreError> {
+    let all = writer.snapshots()?.into_iter();
+    for one in all.filter(|one| matches!(one.state, SnapshotState::Own | SnapshotState::Checked)) {
+        let Ok(snapshot) = Snapshot::parse(one.bytes.clone()) else {
+            continue;
+        };
+        let manifest = snapshot.manifest();
+        let last = (manifest.first.0..).nth(manifest.parts.len().saturating_sub(1));
+        if manifest.author.chain() == *chain && last.is_none_or(|last| last > after.0) {
+            writer.put_snapshot(&one.hash, &one.bytes, SnapshotState::Overtaken)?;
+        }
+    }
+    Ok(())
 }
 
 /// The parts of adopted snapshots, with the chains whose changes each may carry.

@@ -134,6 +134,11 @@ impl BatchPart {
         self.document
     }
 
+    /// Returns whether it depends on nothing outside.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.outside.is_empty()
+    }
+
     /// Returns the number of changes.
     pub fn len(&self) -> usize {
         self.changes.len()

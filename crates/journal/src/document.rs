@@ -275,6 +275,18 @@ impl Document {
         self.inner = inner;
         Ok(merged)
     }
+
+    /// Takes in what a snapshot says: it is merged, never put in place of what is here, so that changes which no other device
+    /// has yet stay.
+    ///
+    /// # Errors
+    /// [`MergeError`], as [`Self::merge`].
+    pub fn adopt(&mut self, part: &crate::batch::BatchPart) -> Result<Merged, MergeError> {
+        if cfg!(ebb_mutant = "replace-on-snapshot") && part.is_whole() {
+            *self = Self::empty(self.id);
+        }
+        self.merge(part)
+    }
 }
 
 /// What an edit does to each field: set it, or remove it.

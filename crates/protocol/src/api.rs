@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cbor::Bytes;
 use crate::id::{JournalId, RecordHash};
+use crate::log::MemberLog;
 pub use crate::snapshot::Acknowledgement;
+use crate::snapshot::{self, Snapshot};
 use crate::vector::Vector;
 
 /// The media type of requests and answers.
@@ -190,6 +192,19 @@ pub struct Snapshots {
     /// Acknowledgements of these.
     #[n(1)]
     pub acknowledgements: Vec<Acknowledgement>,
+}
+
+impl Snapshots {
+    /// Returns those that may be relied on by what the log and the acknowledgements here say, newest first.
+    pub fn relied_on<'a>(&'a self, log: &'a MemberLog) -> impl Iterator<Item = Snapshot> + 'a {
+        self.snapshots.iter().rev().filter_map(|bytes| {
+            let snapshot = Snapshot::parse(bytes.0.clone()).ok()?;
+            let manifest = snapshot.verify(log).ok()?;
+            let of = self.acknowledgements.iter();
+            let of = of.filter(|one| one.snapshot == snapshot.hash() && one.verify(log).is_ok());
+            snapshot::is_attested(manifest, of.map(|one| one.device), log).then_some(snapshot)
+        })
+    }
 }
 
 /// The answer to `GET /v1/journals/{journal}/snapshots/{hash}?from=N`: parts of one snapshot.

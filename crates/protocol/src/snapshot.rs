@@ -11,9 +11,11 @@ use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, CborError};
 use crate::domain::Domain;
+use crate::envelope::{Envelope, Kind, VerifiedEnvelope};
 use crate::id::{
     ChainId, ChainSalt, EnvelopeHash, JournalId, KeyId, RecordHash, Seq, Signature, SnapshotHash,
 };
+use crate::judge::{self, ChainTip, Verdict};
 use crate::limits;
 use crate::log::MemberLog;
 use crate::role::Role;
@@ -264,7 +266,44 @@ pub fn is_attested(
         let mut others = log.devices().iter().filter(|(id, _)| **id != author);
         others.all(|(_, device)| device.keys.paper || device.role_at(head).is_none())
     });
-    alone || acknowledged_by.into_iter().any(|device| device != author)
+    alone
+        || cfg!(ebb_mutant = "adopt-unattested")
+        || acknowledged_by.into_iter().any(|device| device != author)
+}
+
+/// Judges the envelopes that are said to be a snapshot's parts, as any envelopes are judged: next to one another in their chain, by
+/// an owner's device at the head that they name. `None` if they are not exactly its parts.
+pub fn judge_parts(
+    manifest: &Manifest,
+    parts: Vec<Envelope>,
+    log: &MemberLog,
+) -> Option<Vec<VerifiedEnvelope>> {
+    let chain = manifest.author.chain();
+    let head = log.index_of(&manifest.head)?;
+    let before = manifest.covers.0.get(&chain);
+    let mut tip = before.map(|at| ChainTip {
+        seq: at.seq,
+        hash: at.hash,
+        head: 0,
+    });
+    let mut judged = Vec::new();
+    for (part, hash) in parts.into_iter().zip(&manifest.parts) {
+        let header = part.header();
+        let fits = part.hash() == *hash
+            && header.kind == Kind::Snapshot
+            && header.chain() == chain
+            && header.head == manifest.head;
+        let (seq, hash) = (header.seq, *hash);
+        let Verdict::Accept { envelope, role, .. } = judge::judge(part, log, tip) else {
+            return None;
+        };
+        if !fits || role != Role::Owner {
+            return None;
+        }
+        tip = Some(ChainTip { seq, hash, head });
+        judged.push(envelope);
+    }
+    (judged.len() == manifest.parts.len()).then_some(judged)
 }
 
 /// Returns whether a snapshot covers something that a frontier excludes of which its maker did not know yet: it is not to be

@@ -176,13 +176,16 @@ impl<R: CryptoRng> Session<R> {
         if !taken.incoming.is_empty() {
             self.actions.push_back(Action::Merge(taken.incoming));
         }
+        let waits = |action: &Action| matches!(action, Action::Wait { .. });
+        // A relay with another log may have nothing more that can be placed here. Nor has one that gives what comes after a gap:
+        // what is between is gone there, and a snapshot may have it.
+        let may_stall = self.forked || taken.actions.iter().any(waits);
         self.actions.extend(taken.actions);
         if taken.copied {
             self.start_chain();
         }
         let progress = before != (self.replica.log.length(), self.replica.vector());
-        // A relay with another log may have nothing more that can be placed here.
-        if answer.more && (progress || !self.forked) {
+        if answer.more && (progress || !may_stall) {
             if !progress {
                 return Err(Fault::Nonsense(Nonsense::NoProgress));
             }

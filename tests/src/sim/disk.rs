@@ -9,15 +9,19 @@ use journal::DocumentId;
 use journal::change::ChangeHash;
 use journal::document::Document;
 use protocol::envelope::Envelope;
-use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, KeyId};
+use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, KeyId, SnapshotHash};
 use protocol::judge::ChainTip;
 use protocol::log::MemberLog;
-use protocol::vector::Vector;
+use protocol::snapshot::{Acknowledgement, Snapshot};
+use protocol::vector::{Position, Vector};
+use store::snapshot::SnapshotState;
 
 /// An envelope as a replica keeps it.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) hash: EnvelopeHash,
+    /// None: known from a snapshot alone.
+    pub(crate) envelope: Option<Arc<Envelope>>,
     /// Why it is not merged.
     pub(crate) held: Option<String>,
     /// The documents that merging it last failed on, as they were: it would fail again until one of them moves.
@@ -31,8 +35,23 @@ pub(crate) type Heads = Vec<(DocumentId, Vec<ChangeHash>)>;
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
     pub(crate) device: KeyId,
+    pub(crate) salt: ChainSalt,
     pub(crate) tip: ChainTip,
     pub(crate) kept: Vec<Kept>,
+}
+
+impl Chain {
+    /// Returns how many places are known.
+    pub(crate) fn length(&self) -> u64 {
+        u64::try_from(self.kept.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A snapshot, and what a replica makes of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) state: SnapshotState,
 }
 
 /// A change that no envelope carries yet.
@@ -62,6 +81,13 @@ pub(crate) struct State {
     pub(crate) acknowledged: BTreeMap<usize, Vector>,
     pub(crate) documents: BTreeMap<DocumentId, Arc<Document>>,
     pub(crate) loose: Vec<Arc<Loose>>,
+    /// Oldest first.
+    pub(crate) snapshots: Arc<Vec<Judged>>,
+    pub(crate) acknowledgements: Arc<Vec<Acknowledgement>>,
+    /// How often relays are still to be asked for the manifest of parts that came.
+    pub(crate) unchecked: u32,
+    /// The last snapshot handed to each relay.
+    pub(crate) handed: BTreeMap<usize, SnapshotHash>,
 }
 
 impl State {
@@ -83,7 +109,21 @@ impl State {
             acknowledged: BTreeMap::new(),
             documents: BTreeMap::new(),
             loose: Vec::new(),
+            snapshots: Arc::default(),
+            acknowledgements: Arc::default(),
+            unchecked: 0,
+            handed: BTreeMap::new(),
         }
+    }
+
+    /// Returns the last place known of each chain.
+    pub(crate) fn vector(&self) -> Vector {
+        let position = |tip: ChainTip| Position {
+            seq: tip.seq,
+            hash: tip.hash,
+        };
+        let chains = self.chains.iter();
+        Vector(chains.map(|(id, of)| (*id, position(of.tip))).collect())
     }
 
     /// Returns a document; an empty one if nothing was written to it.
@@ -110,17 +150,19 @@ impl State {
         let place = self.chains.entry(header.chain()).or_insert_with(|| {
             Arc::new(Chain {
                 device: header.device,
+                salt: header.salt,
                 tip,
                 kept: Vec::new(),
             })
         });
-        if u64::try_from(place.kept.len()).unwrap_or(u64::MAX) + 1 != header.seq.0 {
+        if place.length() + 1 != header.seq.0 {
             return false;
         }
         let chain = Arc::make_mut(place);
         chain.tip = tip;
         chain.kept.push(Kept {
-            envelope: Arc::new(envelope.clone()),
+            hash: tip.hash,
+            envelope: Some(Arc::new(envelope.clone())),
             held,
             failed_on: None,
         });
@@ -128,11 +170,11 @@ impl State {
         true
     }
 
-    /// Whether an envelope is kept, merged or held; `None` if it is not here.
+    /// Whether an envelope is held, or merged, if only as a snapshot says; `None` if it is not here.
     pub(crate) fn is_held(&self, chain: &ChainId, seq: u64, hash: &EnvelopeHash) -> Option<bool> {
         let at = usize::try_from(seq).ok()?.checked_sub(1)?;
         let kept = self.chains.get(chain)?.kept.get(at)?;
-        (kept.envelope.hash() == *hash).then_some(kept.held.is_some())
+        (kept.hash == *hash).then_some(kept.held.is_some())
     }
 }
 

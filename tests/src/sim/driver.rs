@@ -12,7 +12,7 @@ use protocol::id::{BlobHash, ChainId, Seq};
 use protocol::record::SignedRecord;
 use protocol::role::Role;
 use protocol::vector::Vector;
-use sync::{Action, Event, Known, Outcome, Own, Request, Session, Unsealed, Warning};
+use sync::{Action, Event, Known, Outcome, Own, Purpose, Request, Session, Unsealed, Warning};
 
 use super::disk::Loose;
 use super::ledger::Ledger;
@@ -22,6 +22,7 @@ use super::merge;
 use super::network::{Answer, Asker, Expect, Network};
 use super::random::Random;
 use super::relay::Shelf;
+use super::snapshots;
 
 /// How many sessions a sync may take: each one after the first follows a rebuilding of the replica.
 const SESSIONS: u32 = 8;
@@ -31,6 +32,10 @@ pub(crate) struct Running {
     session: Session<Random>,
     pub(crate) relay: usize,
     sessions: u32,
+    /// Whether a snapshot was asked for.
+    adopted: bool,
+    /// Seals a snapshot, and sends nothing.
+    is_snapshot: bool,
     /// The changes of each batch handed to the session.
     marks: Vec<Vec<Arc<Loose>>>,
     /// What the session must still notice.
@@ -62,10 +67,27 @@ enum Next {
 impl Machine {
     /// Starts a sync with a relay.
     pub(crate) fn start_sync(&mut self, relay: usize, around: &mut Around<'_>) {
-        self.start_session(relay, 1, around);
+        let adopted = match self.has_nothing() {
+            true => self.adopt_from(relay, around),
+            false => Ok(false),
+        };
+        match adopted {
+            Ok(adopted) => self.start_session((relay, 1, adopted), Purpose::Exchange, around),
+            Err(error) => self.last = Some(Err(error)),
+        }
     }
 
-    fn start_session(&mut self, relay: usize, sessions: u32, around: &mut Around<'_>) {
+    /// Starts to seal a snapshot.
+    pub(crate) fn start_snapshot(&mut self, around: &mut Around<'_>) {
+        self.start_session((0, SESSIONS, false), Purpose::Seal, around);
+    }
+
+    fn start_session(
+        &mut self,
+        (relay, sessions, adopted): (usize, u32, bool),
+        purpose: Purpose,
+        around: &mut Around<'_>,
+    ) {
         self.settle(around.now, around.random);
         let state = self.disk.now();
         let known = |(id, chain): (&ChainId, &Arc<super::disk::Chain>)| {
@@ -87,9 +109,17 @@ impl Machine {
         let records = (*state.records).clone();
         self.last = None;
         self.running = Some(Running {
-            session: Session::start(replica, records, waiting, around.random.split()),
+            session: Session::with_purpose(
+                purpose,
+                replica,
+                records,
+                waiting,
+                around.random.split(),
+            ),
             relay,
             sessions,
+            adopted,
+            is_snapshot: purpose == Purpose::Seal,
             marks: Vec::new(),
             expect: None,
             loss: None,
@@ -119,7 +149,8 @@ impl Machine {
                     return;
                 }
                 Next::Again if sessions < SESSIONS => {
-                    self.start_session(relay, sessions + 1, around);
+                    let again = (relay, sessions + 1, running.adopted);
+                    self.start_session(again, Purpose::Exchange, around);
                 }
                 Next::Again => self.last = Some(Err("rebuilt again and again".to_owned())),
                 Next::End(result) => self.last = Some(result),
@@ -173,6 +204,9 @@ impl Machine {
                 until,
             } => {
                 let loaded = self.load(&chain, after, until);
+                if loaded.is_empty() {
+                    return self.restart(running, (&chain, after), around);
+                }
                 running.session.handle(Event::Loaded(loaded));
             }
             Action::Send(request) => {
@@ -183,16 +217,55 @@ impl Machine {
                 self.disk.write().acknowledged.insert(running.relay, heads);
                 self.disk.commit();
             }
-            Action::Warn(warning) => notice(running, &warning),
+            Action::Warn(warning) => self.hear(running, &warning),
             Action::Finish(Ok(outcome)) => {
                 finished(running, outcome, around);
-                return Next::End(Ok(()));
+                return self.conclude(running, around);
             }
             Action::Finish(Err(fault)) => {
                 return Next::End(Err(fault.to_string()));
             }
         }
         Next::Action
+    }
+
+    fn hear(&mut self, running: &mut Running, warning: &Warning) {
+        if matches!(warning, Warning::RelayLost { .. }) {
+            self.disk.write().handed.remove(&running.relay);
+            self.disk.commit();
+        }
+        notice(running, warning);
+    }
+
+    /// Does what follows a session that ended well.
+    fn conclude(&mut self, running: &mut Running, around: &mut Around<'_>) -> Next {
+        if running.is_snapshot || running.forked {
+            return Next::End(Ok(()));
+        }
+        let relay = running.relay;
+        if !running.adopted && self.is_behind(relay) {
+            running.adopted = true;
+            match self.adopt_from(relay, around) {
+                Ok(true) => return Next::Again,
+                Ok(false) => {}
+                Err(error) => return Next::End(Err(error)),
+            }
+        }
+        Next::End(self.exchange_snapshots(relay, around))
+    }
+
+    /// Gives a relay that lost what this machine never had the snapshot to go on from.
+    fn restart(
+        &mut self,
+        running: &mut Running,
+        lacks: (&ChainId, Seq),
+        around: &mut Around<'_>,
+    ) -> Next {
+        match self.restart_relay(running.relay, lacks, around) {
+            Ok(true) => Next::Again,
+            Ok(false) => self.conclude(running, around),
+            Err(error) => Next::End(Err(error)),
+        }
     }
 
     fn send(&mut self, running: &mut Running, request: Request, around: &mut Around<'_>) -> Next {
@@ -289,7 +362,7 @@ impl Machine {
     }
 
     /// Takes own envelopes after a place out of the chain, and keeps them apart.
-    fn yield_chain(&mut self, after: Seq) {
+    pub(crate) fn yield_chain(&mut self, after: Seq) {
         let chain = self.chain();
         let keep = usize::try_from(after.0).unwrap_or(usize::MAX);
         let state = self.disk.write();
@@ -300,19 +373,35 @@ impl Machine {
         // The client keeps what it cuts off, and never looks at it again.
         whole.kept.truncate(keep);
         if let Some(last) = whole.kept.last() {
-            let header = last.envelope.header();
-            whole.tip.seq = header.seq;
-            whole.tip.hash = last.envelope.hash();
-            whole.tip.head = state.log.index_of(&header.head).unwrap_or(0);
+            let envelope = last.envelope.as_ref();
+            let head = envelope.and_then(|of| state.log.index_of(&of.header().head));
+            whole.tip.seq = Seq(whole.length());
+            whole.tip.hash = last.hash;
+            whole.tip.head = head.unwrap_or(0);
             state.chains.insert(chain, of);
         }
+        snapshots::forsake(state, &chain, after);
         state.sealed_vector = Vector::default();
         state.copied = true;
         self.disk.commit();
     }
 
-    /// Gathers the changes not yet sealed into batches.
+    /// Gathers everything into the parts of a snapshot.
+    fn parts(&self) -> Vec<Unsealed> {
+        let unsealed = |batch| Unsealed {
+            kind: Kind::Snapshot,
+            batch,
+            mark: u64::MAX,
+        };
+        let batches = snapshots::batches(self.disk.now()).into_iter();
+        batches.map(unsealed).collect()
+    }
+
+    /// Gathers what is to be sealed into batches.
     fn collect(&mut self, running: &mut Running) -> Vec<Unsealed> {
+        if running.is_snapshot {
+            return self.parts();
+        }
         let chain = self.chain();
         let loose = self.disk.now().loose.iter();
         let mut batches = Vec::new();
@@ -346,6 +435,8 @@ impl Machine {
         sealed: &[sync::Outgoing],
         ledger: &mut Ledger,
     ) -> bool {
+        // Read before the parts move the chains.
+        let made = snapshots::manifest(self.disk.now(), sealed).filter(|_| running.is_snapshot);
         let state = self.disk.write();
         for outgoing in sealed {
             if !state.keep(outgoing.envelope.envelope(), outgoing.head, None) {
@@ -364,6 +455,9 @@ impl Machine {
             state.sealed_vector = outgoing.seen.clone();
             ledger.sealed(outgoing.envelope.envelope(), outgoing.head, covers);
         }
+        if let Some(made) = made {
+            self.made(made, ledger);
+        }
         self.disk.commit();
         true
     }
@@ -376,7 +470,8 @@ impl Machine {
             .unwrap_or_default();
         kept.iter()
             .take(20)
-            .map(|kept| VerifiedEnvelope::trusted((*kept.envelope).clone()))
+            .map_while(|kept| kept.envelope.as_ref())
+            .map(|envelope| VerifiedEnvelope::trusted((**envelope).clone()))
             .collect()
     }
 
@@ -392,8 +487,8 @@ fn notice(running: &mut Running, warning: &Warning) {
         loss.hear(warning);
     }
     if matches!(warning, Warning::Forked { .. }) {
-        running.forked = true;
-        running.loss = None;
+        // Nothing is given to a relay with another log, nor asked what it lost.
+        (running.forked, running.loss) = (true, None);
     }
     let noticed = match running.expect {
         Some(Expect::Altered) => matches!(warning, Warning::Refused { .. } | Warning::Garbage),

@@ -15,6 +15,7 @@ use protocol::envelope::{Envelope, Header, Kind};
 use protocol::id::{ChainId, ChainSalt, EnvelopeHash, KeyId, Seq};
 use protocol::record::{Body, Relays, SetRole, SignedRecord};
 use protocol::role::Role;
+use protocol::snapshot::{Author, Manifest, Snapshot};
 use protocol::vector::Vector;
 use seal::{Content, VectorPart};
 
@@ -24,10 +25,11 @@ use super::world::World;
 
 /// Envelopes that a relay lays in its store for them in one history. Everybody holds them, and tries them again at every
 /// merge: more would only make a long history slow.
-const LAID: usize = 24;
+pub(crate) const LAID: usize = 24;
 
 /// One attempt: an envelope that is not yet sealed.
 struct Attempt {
+    kind: Kind,
     device: KeyId,
     salt: ChainSalt,
     seq: u64,
@@ -87,6 +89,7 @@ impl World {
     fn attempt(&mut self, machine: usize, batch: Vec<u8>, salt: ChainSalt) -> Attempt {
         let of = &self.machines[machine];
         Attempt {
+            kind: Kind::Batch,
             device: of.id,
             salt,
             seq: 1,
@@ -100,7 +103,7 @@ impl World {
         let of = &self.machines[machine];
         let log = &of.disk.now().log;
         let header = Header {
-            kind: Kind::Batch,
+            kind: attempt.kind,
             journal: log.journal(),
             device: attempt.device,
             salt: attempt.salt,
@@ -257,11 +260,66 @@ impl World {
     }
 
     fn gap(&mut self, machine: usize) {
+        if self.laid >= LAID {
+            return;
+        }
         let mut attempt = self.good(machine, "an envelope beyond a gap in its chain");
         attempt.seq = 3;
         attempt.prev = Some(EnvelopeHash(self.random.bytes()));
         let envelope = self.seal(machine, attempt);
         self.slip_in(envelope);
+    }
+
+    /// An owner makes up a snapshot, which nobody else has acknowledged; relays list it all the same.
+    pub(crate) fn lie(&mut self) {
+        let mut owners = self.members();
+        owners.retain(|at| self.machines[*at].role() == Some(Role::Owner));
+        let Some(owner) = self.random.pick(&owners).copied() else {
+            return;
+        };
+        let state = self.machines[owner].disk.now();
+        let (log, covers) = (Arc::clone(&state.log), state.vector());
+        let mut authors: Vec<Author> = state
+            .chains
+            .values()
+            .map(|of| Author {
+                device: of.device,
+                salt: of.salt,
+            })
+            .collect();
+        authors.sort();
+        let Some(victim) = covers.0.keys().next().copied() else {
+            return;
+        };
+        let fields = self.forbid("a snapshot that nobody checked");
+        let (document, key) = self.entry();
+        let made = self.item(Actor(victim.0), &key, &fields);
+        let (salt, _) = self.fresh_chain(owner);
+        let mut attempt = self.attempt(owner, batch(document, &[&made]), salt);
+        attempt.kind = Kind::Snapshot;
+        let Some(part) = self.seal(owner, attempt) else {
+            return;
+        };
+        let of = &self.machines[owner];
+        let manifest = Manifest {
+            journal: log.journal(),
+            author: Author {
+                device: of.id,
+                salt,
+            },
+            first: Seq(1),
+            parts: vec![part.hash()],
+            covers,
+            authors,
+            head: log.head(),
+        };
+        let Ok(lie) = Snapshot::create(&manifest, &of.keys) else {
+            return;
+        };
+        self.ledger.lies.insert(lie.hash());
+        self.network.lies.push(Bytes(lie.bytes().to_vec()));
+        let part = part.bytes().to_vec();
+        self.network.lying_parts.insert(lie.hash(), part);
     }
 
     /// A removed device goes on in its own chain, and the relay lets it. What it writes may only come back if somebody
@@ -288,6 +346,7 @@ impl World {
         );
         let Ok(Some(made)) = put else { return };
         let attempt = Attempt {
+            kind: Kind::Batch,
             device: self.machines[machine].id,
             salt,
             seq,

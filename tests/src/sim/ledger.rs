@@ -11,7 +11,7 @@ use std::sync::Arc;
 use journal::DocumentId;
 use journal::change::ChangeHash;
 use protocol::envelope::Envelope;
-use protocol::id::{ChainId, EnvelopeHash, KeyId, RecordHash};
+use protocol::id::{ChainId, EnvelopeHash, KeyId, RecordHash, SnapshotHash};
 use protocol::log::MemberLog;
 
 use super::disk::Loose;
@@ -38,6 +38,9 @@ pub(crate) struct Carrier {
     pub(crate) head: u32,
 }
 
+/// The envelopes that a snapshot covers: of each chain, from place 1 on.
+pub(crate) type Covered = BTreeMap<ChainId, Vec<EnvelopeHash>>;
+
 /// The account.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -55,6 +58,10 @@ pub(crate) struct Ledger {
     pub(crate) records: BTreeSet<RecordHash>,
     /// What was sent at each place, to catch an envelope sealed twice.
     sent: BTreeMap<(usize, ChainId, u64), EnvelopeHash>,
+    /// What honest owners' snapshots cover.
+    pub(crate) covered: BTreeMap<SnapshotHash, Arc<Covered>>,
+    /// Snapshots that say what nobody wrote, or that no owner made.
+    pub(crate) lies: BTreeSet<SnapshotHash>,
     pub(crate) broken: Vec<String>,
 }
 

@@ -88,7 +88,7 @@ impl Loss {
 fn held(state: &State, chain: &ChainId, seq: u64) -> Option<(ChainId, u64, EnvelopeHash)> {
     let of = state.chains.get(chain)?;
     let at = usize::try_from(seq).ok()?.checked_sub(1)?;
-    let envelope = &of.kept.get(at)?.envelope;
+    let envelope = of.kept.get(at)?.envelope.as_ref()?;
     let carrier = Carrier {
         device: of.device,
         chain: *chain,

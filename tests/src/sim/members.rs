@@ -17,8 +17,9 @@ use protocol::role::Role;
 use protocol::sign::Signer;
 use protocol::vector::Vector;
 use seal::{EpochKey, KeyPair, Keyring, Seed, seal_name, wrap_key};
+use store::snapshot::SnapshotState;
 
-use super::disk::State;
+use super::disk::{Judged, State};
 use super::machine::Machine;
 use super::random::Random;
 use super::relay::{Relay, Shelf};
@@ -223,6 +224,27 @@ impl World {
         true
     }
 
+    /// Whether a machine took in a snapshot that says what a frontier would exclude: it could not be taken out again.
+    fn reaches_into_snapshot(&self, frontier: &Vector, silenced: &BTreeSet<KeyId>) -> bool {
+        let mut machines = self.machines.iter().filter(|of| !of.gone);
+        machines.any(|machine| {
+            let snapshots = machine.disk.durable().snapshots.iter();
+            let adopted = snapshots.filter(|one| one.state == SnapshotState::Adopted);
+            let authors = |one: &Judged| {
+                let manifest = one.snapshot.manifest();
+                let mut of = manifest
+                    .authors
+                    .iter()
+                    .map(|author| (author, author.chain()));
+                of.any(|(author, chain)| {
+                    silenced.contains(&author.device)
+                        && manifest.covers.seq(&chain) > frontier.seq(&chain)
+                })
+            };
+            adopted.into_iter().any(authors)
+        })
+    }
+
     /// Lets an owner remove devices, with what they let in, and gives those who stay a new key.
     pub(crate) fn remove(&mut self, owner: usize, device: Option<KeyId>, transitive: bool) -> bool {
         if !self.is_newest(owner) {
@@ -237,10 +259,14 @@ impl World {
         if leaving.contains(&of.id) {
             return false;
         }
+        let frontier = frontier(of.disk.now(), &leaving);
+        if self.reaches_into_snapshot(&frontier, &leaving) {
+            return false;
+        }
+        let of = &self.machines[owner];
         let Some(previous) = Self::current_key(&log, &of.ring) else {
             return false;
         };
-        let frontier = frontier(of.disk.now(), &leaving);
         let Some((body, blobs)) = rekey(&log, previous, &leaving, frontier, &mut self.random)
         else {
             return false;
@@ -265,10 +291,14 @@ impl World {
             .filter(|(_, device)| device.role().is_some_and(Role::may_write) && !role.may_write())
             .map(|(id, _)| *id)
             .collect();
+        let frontier = frontier(of.disk.now(), &silenced);
+        if self.reaches_into_snapshot(&frontier, &silenced) {
+            return false;
+        }
         let body = Body::SetRole(SetRole {
             person,
             role,
-            frontier: frontier(of.disk.now(), &silenced),
+            frontier,
         });
         let changed = self.propose(owner, &body, Vec::new());
         if changed {
@@ -299,15 +329,12 @@ fn enrolled(log: &MemberLog, by: &BTreeSet<KeyId>, spared: &KeyId) -> BTreeSet<K
 
 /// Joins how far the chains of devices are held here.
 fn frontier(state: &State, devices: &BTreeSet<KeyId>) -> Vector {
-    let of = state
-        .chains
-        .iter()
-        .filter(|(_, of)| devices.contains(&of.device));
-    let position = |tip: protocol::judge::ChainTip| protocol::vector::Position {
-        seq: tip.seq,
-        hash: tip.hash,
-    };
-    Vector(of.map(|(id, of)| (*id, position(of.tip))).collect())
+    let mut vector = state.vector();
+    vector.0.retain(|chain, _| {
+        let of = state.chains.get(chain);
+        of.is_some_and(|of| devices.contains(&of.device))
+    });
+    vector
 }
 
 /// Makes the record that removes devices and brings a new key to all who stay.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use journal::Actor;
-use journal::batch::{self, Authors};
-use protocol::envelope::VerifiedEnvelope;
+use journal::batch::{self, Authors, Batch, BatchPart};
+use journal::document::{Document, MergeError, Merged};
+use protocol::envelope::{Kind, VerifiedEnvelope};
 use protocol::id::ChainId;
 use protocol::log::MemberLog;
 use protocol::role::Role;
@@ -13,6 +14,9 @@ use seal::{Content, Keyring};
 use sync::Incoming;
 
 use super::disk::{Heads, Kept, State};
+
+/// How often relays are asked for the manifest of parts that came without one.
+const ASKED: u32 = 8;
 
 /// Why an envelope cannot be merged.
 pub(crate) struct Obstacle {
@@ -33,6 +37,11 @@ pub(crate) fn merge(state: &mut State, incoming: &[Incoming], ring: &Keyring) {
     for one in incoming {
         let chain = one.envelope.header().chain();
         let merged = match &one.content {
+            Ok(_) if one.envelope.header().kind == Kind::Snapshot => {
+                // It says nothing new to who has what it covers.
+                state.unchecked = ASKED;
+                Ok(())
+            }
             Ok(content) => merge_content(state, chain, one.role, content),
             Err(reason) => Err(Obstacle::new(reason, Vec::new())),
         };
@@ -51,7 +60,9 @@ fn retry_held(state: &mut State, ring: &Keyring) {
             .flat_map(|(chain, of)| {
                 let kept = of.kept.iter().enumerate();
                 let held = kept.filter(|(_, kept)| kept.held.is_some() && may_merge(state, kept));
-                held.map(|(at, kept)| (*chain, at, Arc::clone(&kept.envelope)))
+                held.filter_map(|(at, kept)| {
+                    Some((*chain, at, Arc::clone(kept.envelope.as_ref()?)))
+                })
             })
             .collect();
         for (chain, at, envelope) in held {
@@ -63,7 +74,15 @@ fn retry_held(state: &mut State, ring: &Keyring) {
             let Some(Ok(content)) = key.map(|key| seal::open(&envelope, key)) else {
                 continue;
             };
-            match merge_content(state, chain, role, &content) {
+            let merged = match (envelope.header().kind, role) {
+                (Kind::Batch, _) => merge_content(state, chain, role, &content),
+                (Kind::Snapshot, Role::Owner) => {
+                    state.unchecked = ASKED;
+                    Ok(())
+                }
+                (Kind::Snapshot, _) => continue,
+            };
+            match merged {
                 Ok(()) => {
                     set_held(state, &chain, at, None);
                     progress = true;
@@ -115,25 +134,39 @@ fn role_if_free(log: &MemberLog, envelope: &VerifiedEnvelope) -> Option<Role> {
     log.devices().get(&header.device)?.role_at(head)
 }
 
-/// Merges the batch of one envelope whole, or nothing of it.
-pub(crate) fn merge_content(
-    state: &mut State,
-    chain: ChainId,
-    role: Role,
-    content: &Content,
-) -> Result<(), Obstacle> {
+/// Reads the batch of an envelope, and checks that its device might write what is in it.
+pub(crate) fn decode(chain: ChainId, role: Role, content: &Content) -> Result<Batch, Obstacle> {
     let batch = batch::decode(&content.batch.0, &Authors::One(Actor(chain.0)))
         .map_err(|error| Obstacle::new(error, Vec::new()))?;
     if !batch.may_come_from(role == Role::Owner) {
         let reason = "it changes the profile, which only owners may do";
         return Err(Obstacle::new(reason, Vec::new()));
     }
+    Ok(batch)
+}
+
+fn merge_content(
+    state: &mut State,
+    chain: ChainId,
+    role: Role,
+    content: &Content,
+) -> Result<(), Obstacle> {
+    let batch = decode(chain, role, content)?;
+    take(state, &batch, Document::merge)
+}
+
+/// Takes a batch into the documents whole, or nothing of it.
+pub(crate) fn take(
+    state: &mut State,
+    batch: &Batch,
+    into: fn(&mut Document, &BatchPart) -> Result<Merged, MergeError>,
+) -> Result<(), Obstacle> {
     let obstacle =
         |state: &State, error| Obstacle::new(error, state.heads(batch.documents.keys().copied()));
     let mut merged = Vec::new();
     for (id, part) in &batch.documents {
         let mut document = state.document(*id);
-        let done = document.merge(part);
+        let done = into(&mut document, part);
         done.map_err(|error| obstacle(state, error))?;
         merged.push((*id, Arc::new(document)));
     }

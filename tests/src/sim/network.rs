@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use protocol::api::{Problem, SyncAnswer};
+use protocol::api::{Problem, Snapshots, SyncAnswer};
 use protocol::cbor::Bytes;
-use protocol::id::{KeyId, RecordHash};
+use protocol::id::{KeyId, RecordHash, Signature, SnapshotHash};
 use protocol::record::SignedRecord;
+use protocol::snapshot::{Acknowledgement, Snapshot};
 use sync::{Event, Request};
 
+use super::pruning::Put;
 use super::random::Random;
 use super::relay::Relay;
 
@@ -57,6 +59,10 @@ pub(crate) struct Network {
     pub(crate) faulty: bool,
     /// Envelopes that break the rules, to be slipped into answers.
     pub(crate) planted: Vec<Vec<u8>>,
+    /// Manifests that no relay would take, to be slipped into lists.
+    pub(crate) lies: Vec<Bytes>,
+    /// The parts of these, one each.
+    pub(crate) lying_parts: BTreeMap<SnapshotHash, Vec<u8>>,
     /// A record that breaks the rules.
     pub(crate) forged: Option<SignedRecord>,
     /// Answers of before, by machine and relay.
@@ -146,6 +152,92 @@ impl Network {
         })
     }
 
+    /// Lists a relay's snapshots, as the adversary would have it; `None` if nothing came back.
+    pub(crate) fn list_snapshots(
+        &mut self,
+        from: Asker,
+        to: usize,
+        random: &mut Random,
+    ) -> Option<Snapshots> {
+        if self.faulty && random.chance(30) {
+            return None;
+        }
+        let shelf = self.relays[to].open(&from.key);
+        let mut listed = shelf.map(|shelf| shelf.listed()).unwrap_or_default();
+        if !self.faulty {
+            return Some(listed);
+        }
+        listed.snapshots.extend(self.lies.iter().cloned());
+        let count = listed.snapshots.len();
+        match random.below(100) {
+            0..=4 => listed.acknowledgements.clear(),
+            5..=9 if count > 0 => drop(listed.snapshots.remove(random.below(count))),
+            10..=14 => listed.snapshots.reverse(),
+            15..=19 if count > 0 => {
+                let one = &mut listed.snapshots[random.below(count)].0;
+                let place = random.below(one.len());
+                one[place] ^= 1 << random.below(8);
+            }
+            20..=49 => {
+                // In the asker's own name, and in nobody's.
+                let hashes = listed.snapshots.iter();
+                let hashes = hashes.filter_map(|one| Snapshot::parse(one.0.clone()).ok());
+                let forged = hashes.map(|one| Acknowledgement {
+                    snapshot: one.hash(),
+                    device: from.key,
+                    signature: Signature([1; 64]),
+                });
+                listed.acknowledgements.extend(forged.collect::<Vec<_>>());
+            }
+            _ => {}
+        }
+        Some(listed)
+    }
+
+    /// Returns the parts of a snapshot; `None` if nothing came back.
+    pub(crate) fn parts_of(
+        &mut self,
+        to: usize,
+        snapshot: &SnapshotHash,
+        random: &mut Random,
+    ) -> Option<Vec<Vec<u8>>> {
+        if self.faulty && random.chance(30) {
+            return None;
+        }
+        let shelf = self.relays[to].shelf.as_ref();
+        let mut parts = shelf.map(|shelf| shelf.parts(snapshot)).unwrap_or_default();
+        if parts.is_empty() {
+            parts.extend(self.lying_parts.get(snapshot).cloned());
+        }
+        let count = parts.len();
+        if self.faulty && count > 0 && random.chance(100) {
+            let one = random.below(count);
+            if random.chance(500) {
+                parts.remove(one);
+            } else {
+                let place = random.below(parts[one].len());
+                parts[one][place] ^= 1 << random.below(8);
+            }
+        }
+        Some(parts)
+    }
+
+    /// Hands snapshots to a relay; `None` if no answer came back.
+    pub(crate) fn put_snapshots(
+        &mut self,
+        from: Asker,
+        to: usize,
+        put: &Put,
+        random: &mut Random,
+    ) -> Option<Result<Snapshots, Problem>> {
+        if self.faulty && random.chance(30) {
+            return None;
+        }
+        let shelf = self.relays[to].open(&from.key);
+        let answer = shelf.and_then(|shelf| shelf.put(put));
+        (!(self.faulty && random.chance(30))).then_some(answer)
+    }
+
     /// Delivers a request whose sender gave it up long ago.
     pub(crate) fn deliver_late(&mut self, random: &mut Random) {
         if self.late.is_empty() {
@@ -167,6 +259,8 @@ impl Network {
         self.old.clear();
         self.late.clear();
         self.planted.clear();
+        self.lies.clear();
+        self.lying_parts.clear();
         self.forged = None;
     }
 

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use journal::batch::{self, Authors, Batch};
 use journal::document::Document;
 use journal::{Actor, DocumentId, Fields, Scalar, Value};
-use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, ChainSalt, KeyId};
 use protocol::role::Role;
 use protocol::vector::{Position, Vector};
-use seal::{Content, Keyring};
+use seal::Keyring;
 
 use super::disk::{Loose, State};
-use super::merge::{merge_content, set_held};
+use super::merge::{decode, set_held, take};
+use super::snapshots::{AdoptedParts, adopted};
 
 /// Whose replica is rebuilt, and when.
 pub(crate) struct Own<'a> {
@@ -24,8 +26,7 @@ pub(crate) struct Own<'a> {
 struct Candidate {
     chain: ChainId,
     at: usize,
-    role: Role,
-    content: Content,
+    batch: Batch,
 }
 
 /// What is to be recorded again of one item.
@@ -52,7 +53,10 @@ fn is_excluding(state: &State, own: &KeyId) -> bool {
         };
         let before = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
         let mut after = chain.kept.iter().skip(before);
-        after.any(|kept| kept.held.is_none() && is_excluded(state, own, &kept.envelope))
+        after.any(|kept| {
+            let envelope = kept.envelope.as_ref().filter(|_| kept.held.is_none());
+            envelope.is_some_and(|envelope| is_excluded(state, own, envelope))
+        })
     })
 }
 
@@ -111,6 +115,7 @@ pub(crate) fn rebuild(
 }
 
 fn merge_envelopes(state: &mut State, own: &Own<'_>) {
+    let adopted = adopted(state);
     let mut left = Vec::new();
     let chains: Vec<_> = state
         .chains
@@ -119,8 +124,11 @@ fn merge_envelopes(state: &mut State, own: &Own<'_>) {
         .collect();
     for (chain, of) in chains {
         for (at, kept) in of.kept.iter().enumerate() {
-            match candidate(state, own, chain, at, &kept.envelope) {
-                Ok(candidate) => left.push(candidate),
+            let Some(envelope) = &kept.envelope else {
+                continue;
+            };
+            match candidate(state, own, (chain, at), envelope, &adopted) {
+                Ok(candidate) => left.extend(candidate),
                 Err(reason) => set_held(state, &chain, at, Some(reason)),
             }
         }
@@ -129,7 +137,7 @@ fn merge_envelopes(state: &mut State, own: &Own<'_>) {
         let count = left.len();
         let mut still = Vec::new();
         for one in left {
-            match merge_content(state, one.chain, one.role, &one.content) {
+            match take(state, &one.batch, Document::merge) {
                 Ok(()) => set_held(state, &one.chain, one.at, None),
                 Err(obstacle) => {
                     set_held(state, &one.chain, one.at, Some(obstacle.reason));
@@ -144,15 +152,20 @@ fn merge_envelopes(state: &mut State, own: &Own<'_>) {
     }
 }
 
+/// Opens an envelope, or says why it does not count. A part of a snapshot adds something only if it was adopted.
 fn candidate(
     state: &State,
     own: &Own<'_>,
-    chain: ChainId,
-    at: usize,
+    (chain, at): (ChainId, usize),
     envelope: &Envelope,
-) -> Result<Candidate, String> {
+    adopted: &AdoptedParts,
+) -> Result<Option<Candidate>, String> {
     if is_excluded(state, &own.device, envelope) {
         return Err(sync::BEYOND_FRONTIER.to_owned());
+    }
+    let actors = adopted.get(&envelope.hash());
+    if envelope.header().kind == Kind::Snapshot && actors.is_none() {
+        return Ok(None);
     }
     let envelope = VerifiedEnvelope::trusted(envelope.clone());
     let header = envelope.header();
@@ -161,12 +174,12 @@ fn candidate(
     let role = role.ok_or_else(|| "its device was no member then".to_owned())?;
     let key = own.ring.get(header.epoch).ok_or("a key is missing")?;
     let content = seal::open(&envelope, key).map_err(|error| error.to_string())?;
-    Ok(Candidate {
-        chain,
-        at,
-        role,
-        content,
-    })
+    let batch = match actors {
+        Some(actors) => batch::decode(&content.batch.0, &Authors::Listed(actors))
+            .map_err(|error| error.to_string())?,
+        None => decode(chain, role, &content).map_err(|obstacle| obstacle.reason)?,
+    };
+    Ok(Some(Candidate { chain, at, batch }))
 }
 
 /// Adds changes that no envelope carries to the documents that they fit; returns those that stay.

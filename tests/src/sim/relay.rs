@@ -15,11 +15,22 @@ use protocol::log::MemberLog;
 use protocol::record::SignedRecord;
 use protocol::vector::{Position, Vector};
 
+use super::pruning::Stored;
+
 /// One envelope at the relay.
 #[derive(Clone, Debug)]
-struct Placed {
-    tip: ChainTip,
-    bytes: Arc<Vec<u8>>,
+pub(crate) struct Placed {
+    pub(crate) hash: EnvelopeHash,
+    /// None: pruned, or never here because a snapshot that covers it was given in its place.
+    pub(crate) bytes: Option<Arc<Vec<u8>>>,
+}
+
+/// One chain, from place 1 on.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) device: KeyId,
+    pub(crate) tip: ChainTip,
+    pub(crate) places: Vec<Placed>,
 }
 
 /// What a relay stores of the journal.
@@ -28,7 +39,9 @@ pub(crate) struct Shelf {
     pub(crate) log: Arc<MemberLog>,
     pub(crate) records: Arc<Vec<Vec<u8>>>,
     pub(crate) blobs: Arc<BTreeMap<BlobHash, Vec<u8>>>,
-    chains: BTreeMap<ChainId, Arc<Vec<Placed>>>,
+    pub(crate) chains: BTreeMap<ChainId, Arc<Row>>,
+    /// Oldest first; see `pruning.rs`.
+    pub(crate) snapshots: Arc<Vec<Stored>>,
 }
 
 /// A relay.
@@ -73,32 +86,34 @@ impl Shelf {
             records: Arc::new(records),
             blobs: Arc::new(blobs),
             chains: BTreeMap::new(),
+            snapshots: Arc::default(),
         })
     }
 
     fn heads(&self) -> Vector {
-        let head = |(chain, placed): (&ChainId, &Arc<Vec<Placed>>)| {
-            let tip = placed.last()?.tip;
-            let position = Position {
-                seq: tip.seq,
-                hash: tip.hash,
-            };
-            Some((*chain, position))
+        let position = |row: &Row| Position {
+            seq: row.tip.seq,
+            hash: row.tip.hash,
         };
-        Vector(self.chains.iter().filter_map(head).collect())
+        let chains = self.chains.iter();
+        Vector(chains.map(|(id, row)| (*id, position(row))).collect())
     }
 
-    /// Returns how many places of a chain the relay has.
+    /// Returns how many places of a chain the relay has, or knows to be covered.
     pub(crate) fn length_of(&self, chain: &ChainId) -> u64 {
-        let length = self.chains.get(chain).map_or(0, |placed| placed.len());
-        u64::try_from(length).unwrap_or(u64::MAX)
+        self.chains.get(chain).map_or(0, |row| row.tip.seq.0)
     }
 
-    /// Whether the relay has an envelope.
+    /// Whether the relay has an envelope, or a snapshot in its place.
     pub(crate) fn has(&self, chain: &ChainId, seq: u64, hash: &EnvelopeHash) -> bool {
-        let at = usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX);
-        let placed = self.chains.get(chain).and_then(|of| of.get(at));
-        placed.is_some_and(|placed| placed.tip.hash == *hash)
+        self.placed(chain, seq).is_some_and(|placed| {
+            placed.hash == *hash && (placed.bytes.is_some() || self.is_covered(chain, seq))
+        })
+    }
+
+    pub(crate) fn placed(&self, chain: &ChainId, seq: u64) -> Option<&Placed> {
+        let at = usize::try_from(seq).ok()?.checked_sub(1)?;
+        self.chains.get(chain)?.places.get(at)
     }
 
     fn end(&self) -> LogPage {
@@ -138,13 +153,14 @@ impl Shelf {
         } else {
             self.end()
         };
-        let lacks = self.chains.iter().flat_map(|(chain, placed)| {
+        let lacks = self.chains.iter().flat_map(|(chain, row)| {
             let seen = usize::try_from(request.vector.seq(chain).0).unwrap_or(usize::MAX);
-            placed.iter().skip(seen)
+            row.places.iter().skip(seen)
         });
         let mut envelopes: Vec<Bytes> = lacks
+            .filter_map(|placed| placed.bytes.as_ref())
             .take(page + 1)
-            .map(|placed| Bytes((*placed.bytes).clone()))
+            .map(|bytes| Bytes((**bytes).clone()))
             .collect();
         let more = envelopes.len() > page;
         envelopes.truncate(page);
@@ -181,11 +197,12 @@ impl Shelf {
             envelope.header().seq,
             envelope.hash(),
         );
-        let tip = self.chains.get(&chain).and_then(|of| of.last());
-        match judge::judge(envelope, &self.log, tip.map(|placed| placed.tip)) {
+        let device = envelope.header().device;
+        let tip = self.chains.get(&chain).map(|row| row.tip);
+        match judge::judge(envelope, &self.log, tip) {
             Verdict::Accept { head, .. } => {
                 let tip = ChainTip { seq, hash, head };
-                self.place(chain, tip, bytes);
+                self.place((chain, device), tip, bytes);
                 Ok(())
             }
             Verdict::Known(_) if self.has(&chain, seq.0, &hash) => Ok(()),
@@ -196,10 +213,26 @@ impl Shelf {
         }
     }
 
-    fn place(&mut self, chain: ChainId, tip: ChainTip, bytes: &[u8]) {
-        let bytes = Arc::new(bytes.to_vec());
-        let placed = self.chains.entry(chain).or_default();
-        Arc::make_mut(placed).push(Placed { tip, bytes });
+    fn place(&mut self, (chain, device): (ChainId, KeyId), tip: ChainTip, bytes: &[u8]) {
+        let row = self.row(chain, device, tip);
+        row.tip = tip;
+        row.places.push(Placed {
+            hash: tip.hash,
+            bytes: Some(Arc::new(bytes.to_vec())),
+        });
+    }
+
+    pub(crate) fn row(&mut self, chain: ChainId, device: KeyId, tip: ChainTip) -> &mut Row {
+        let empty = || Row {
+            device,
+            tip,
+            places: Vec::new(),
+        };
+        let row = self
+            .chains
+            .entry(chain)
+            .or_insert_with(|| Arc::new(empty()));
+        Arc::make_mut(row)
     }
 
     /// Stores an envelope that an honest relay refuses, if it is next in its chain.
@@ -213,7 +246,7 @@ impl Shelf {
                 hash: envelope.hash(),
                 head: self.log.index_of(&header.head).unwrap_or(0),
             };
-            self.place(chain, tip, envelope.bytes());
+            self.place((chain, header.device), tip, envelope.bytes());
         }
         next
     }
@@ -262,22 +295,18 @@ impl Shelf {
     /// Whether the relay has more of a device than a frontier that the new log pins.
     fn is_behind_frontier(&self, log: &MemberLog) -> bool {
         let from = self.log.length();
-        self.chains.iter().any(|(chain, placed)| {
-            let Some(last) = placed.last() else {
-                return false;
-            };
-            let header = Envelope::parse((*last.bytes).clone()).map(|of| of.header().device);
-            let device = header.ok().and_then(|id| log.devices().get(&id));
+        self.chains.iter().any(|(chain, row)| {
+            let device = log.devices().get(&row.device);
             let losses = device.into_iter().flat_map(|device| device.losses());
             losses
                 .filter(|loss| loss.since >= from)
-                .any(|loss| loss.frontier.seq(chain) < last.tip.seq)
+                .any(|loss| loss.frontier.seq(chain) < row.tip.seq)
         })
     }
 }
 
 impl Relay {
-    fn open(&mut self, who: &KeyId) -> Result<&mut Shelf, Problem> {
+    pub(crate) fn open(&mut self, who: &KeyId) -> Result<&mut Shelf, Problem> {
         let shelf = self.shelf.as_mut();
         let shelf = shelf.ok_or_else(|| problem(ProblemKind::UnknownJournal))?;
         match shelf.log.role(who) {

@@ -207,7 +207,8 @@ impl World {
         };
         match self.random.below(1000) {
             0..=439 => self.use_machine(machine),
-            440..=939 => self.go_on(machine),
+            440..=899 => self.go_on(machine),
+            900..=939 => self.snapshots(),
             940..=961 => self.turn_hostile(),
             962..=971 => {
                 self.note(|| format!("machine {machine} loses power"));
@@ -220,6 +221,32 @@ impl World {
                 let state = self.machines[machine].disk.durable().clone();
                 self.machines[machine].backups.push(state);
             }
+        }
+    }
+
+    /// An owner makes a snapshot, or has a relay forget what snapshots cover.
+    fn snapshots(&mut self) {
+        let mut owners = self.members();
+        owners.retain(|at| self.machines[*at].role() == Some(Role::Owner));
+        let Some(owner) = self.random.pick(&owners).copied() else {
+            return;
+        };
+        let relay = usize::from(self.era == Era::Losses && self.random.chance(300));
+        if self.random.chance(400) {
+            let shelf = self.network.relays[relay].shelf.as_mut();
+            let forgotten = shelf.map_or(0, Shelf::prune);
+            if forgotten > 0 {
+                self.note(|| format!("relay {relay} forgets {forgotten} envelopes"));
+            }
+        } else if self.machines[owner].running.is_none()
+            && self.sync_through(owner, relay).is_ok()
+            && self.machines[owner].is_snapshot_due()
+        {
+            self.with(owner, 4, |of, around| {
+                of.start_snapshot(around);
+                of.advance(around);
+            });
+            self.note(|| format!("machine {owner} makes a snapshot"));
         }
     }
 
@@ -267,6 +294,10 @@ impl World {
     fn turn_hostile(&mut self) {
         let Some(home) = self.home() else { return };
         let log = home.log.clone();
+        if self.random.chance(150) {
+            self.lie();
+            return;
+        }
         let bad = |of: &&Machine| {
             let removed = log
                 .devices()
@@ -473,12 +504,11 @@ impl World {
     fn picture(&self, machine: usize) -> (u32, usize, protocol::vector::Vector, bool) {
         let of = &self.machines[machine];
         let state = of.disk.now();
-        let position = |tip: protocol::judge::ChainTip| protocol::vector::Position {
-            seq: tip.seq,
-            hash: tip.hash,
-        };
-        let chains = state.chains.iter().map(|(id, of)| (*id, position(of.tip)));
-        let vector = protocol::vector::Vector(chains.collect());
-        (state.log.length(), state.loose.len(), vector, of.is_done())
+        (
+            state.log.length(),
+            state.loose.len(),
+            state.vector(),
+            of.is_done(),
+        )
     }
 }

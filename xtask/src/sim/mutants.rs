@@ -17,7 +17,7 @@ const HISTORIES: u64 = 40;
 
 /// Every deliberate bug: its name, as `ebb_mutant` has it.
 /// `ack-before-commit` is one of the simulator's own disks: in the client, the commit is SQLite's, and the kill tests are there.
-const MUTANTS: [&str; 14] = [
+const MUTANTS: [&str; 16] = [
     "skip-signature",
     "readers-write",
     "ack-before-commit",
@@ -32,6 +32,8 @@ const MUTANTS: [&str; 14] = [
     "keep-invites",
     "ignore-loss",
     "restore-own-only",
+    "replace-on-snapshot",
+    "adopt-unattested",
 ];
 
 /// Builds and runs every mutant; fails if one gets through.

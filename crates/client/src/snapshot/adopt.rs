@@ -7,24 +7,21 @@ use std::path::Path;
 
 use protocol::api::{PutSnapshots, SnapshotParts, Snapshots, journal_path};
 use protocol::cbor::Bytes;
-use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
-use protocol::id::{ChainId, EnvelopeHash, Seq, SnapshotHash};
-use protocol::judge::{self, ChainTip, Verdict};
+use protocol::envelope::{Envelope, VerifiedEnvelope};
+use protocol::id::{ChainId, EnvelopeHash, Seq};
 use protocol::log::MemberLog;
-use protocol::role::Role;
 use protocol::snapshot::{self, Manifest, Snapshot};
 use protocol::vector::Vector;
 use seal::{KeyPair, Keyring};
 use store::chain::Chain;
-use store::envelope::{EnvelopeState, NextEnvelope, StoredEnvelope};
+use store::envelope::EnvelopeState;
 use store::snapshot::SnapshotState;
 use store::{Replica, StoreError, Writer};
 
 use super::{actors, open};
-use crate::again::NEW_CHAIN_DUE;
+use crate::again;
 use crate::journal::{Journal, LoadError, load_keys, load_log};
-use crate::merge::{Documents, Obstacle};
-use crate::os;
+use crate::merge::{Documents, Obstacle, next, stored};
 use crate::relay::{RelayClient, RelayError};
 use crate::sync::{SyncError, SyncReport};
 
@@ -33,6 +30,7 @@ struct Here {
     log: MemberLog,
     keys: Keyring,
     vector: Vector,
+    own: ChainId,
 }
 
 impl Here {
@@ -44,6 +42,7 @@ impl Here {
                 keys: load_keys(reader, &stored, device)?,
                 log: stored.log,
                 vector: reader.vector()?,
+                own: reader.own()?.chain,
             })
         })
     }
@@ -54,37 +53,6 @@ impl Here {
         let mut covered = manifest.covers.0.iter();
         covered.any(|(chain, at)| lacks(chain, at.seq))
             && !snapshot::is_overtaken(manifest, &self.log)
-    }
-
-    /// Judges the parts like any envelopes: next to one another in their chain, by an owner's device at the head they name.
-    fn judged(&self, manifest: &Manifest, parts: Vec<Envelope>) -> Option<Vec<VerifiedEnvelope>> {
-        let chain = manifest.author.chain();
-        let head = self.log.index_of(&manifest.head)?;
-        let before = manifest.covers.0.get(&chain).map(|at| ChainTip {
-            seq: at.seq,
-            hash: at.hash,
-            head: 0,
-        });
-        let mut tip = before;
-        let mut judged = Vec::new();
-        for (part, hash) in parts.into_iter().zip(&manifest.parts) {
-            let header = part.header();
-            let fits = part.hash() == *hash
-                && header.kind == Kind::Snapshot
-                && header.chain() == chain
-                && header.head == manifest.head;
-            let seq = header.seq;
-            let Verdict::Accept { envelope, role, .. } = judge::judge(part, &self.log, tip) else {
-                return None;
-            };
-            if !fits || role != Role::Owner {
-                return None;
-            }
-            let hash = *hash;
-            tip = Some(ChainTip { seq, hash, head });
-            judged.push(envelope);
-        }
-        (judged.len() == manifest.parts.len()).then_some(judged)
     }
 }
 
@@ -119,10 +87,7 @@ impl Journal {
         }
         let device = self.keys()?;
         let here = Here::read(&self.replica, &device)?;
-        for bytes in listed.snapshots.iter().rev() {
-            let Some(snapshot) = relied_on(&here.log, bytes, &listed) else {
-                continue;
-            };
+        for snapshot in listed.relied_on(&here.log) {
             if !here.wants(snapshot.manifest()) {
                 continue;
             }
@@ -199,9 +164,12 @@ impl Journal {
         report: &mut SyncReport,
     ) -> Result<bool, SyncError> {
         let manifest = snapshot.manifest();
-        let Some(parts) = here.judged(manifest, parts) else {
+        let Some(parts) = snapshot::judge_parts(manifest, parts, &here.log) else {
             return Ok(false);
         };
+        if manifest.covers.seq(&here.own) > here.vector.seq(&here.own) {
+            self.leave_chain(report)?;
+        }
         let path = self.path();
         let adopted = self.replica.write(|writer| {
             let received = merge_parts(writer, here, manifest, &parts, &path)?;
@@ -223,6 +191,19 @@ impl Journal {
                 Ok(false)
             }
         }
+    }
+
+    /// Leaves the own chain, in which another copy of this device wrote what is not here: what no relay acknowledged of it, and what
+    /// is not sealed yet, moves to a new one.
+    fn leave_chain(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
+        let path = self.path();
+        self.replica.write(|writer| {
+            let own = writer.own()?.chain;
+            let relays = writer.relays()?;
+            let shared = relays.iter().map(|relay| relay.heads.seq(&own)).max();
+            again::give_way(writer, &path, shared.unwrap_or(Seq(0)))
+        })?;
+        self.settle(report)
     }
 
     /// Gives a relay that lost what a snapshot covers, and that this device does not have either, the snapshot to go on from.
@@ -262,21 +243,6 @@ impl Journal {
     }
 }
 
-/// Reads a manifest, if it may be relied on by what the log and the acknowledgements in the list say.
-fn relied_on(log: &MemberLog, bytes: &Bytes, listed: &Snapshots) -> Option<Snapshot> {
-    let snapshot = Snapshot::parse(bytes.0.clone()).ok()?;
-    let manifest = snapshot.verify(log).ok()?;
-    let hash: SnapshotHash = snapshot.hash();
-    let of = listed
-        .acknowledgements
-        .iter()
-        .filter(|one| one.snapshot == hash);
-    let by = of
-        .filter(|one| one.verify(log).is_ok())
-        .map(|one| one.device);
-    snapshot::is_attested(manifest, by, log).then_some(snapshot)
-}
-
 fn merge_parts(
     writer: &mut Writer<'_>,
     here: &Here,
@@ -289,7 +255,7 @@ fn merge_parts(
     let mut received = 0;
     for part in parts {
         let batch = open(part, &here.keys, &actors)?;
-        received += documents.apply(writer, &batch)?;
+        received += documents.adopt(writer, &batch)?;
     }
     documents.store(writer)?;
     Ok(received)
@@ -297,10 +263,9 @@ fn merge_parts(
 
 /// Takes every chain for known up to what is covered.
 fn know_chains(writer: &mut Writer<'_>, manifest: &Manifest) -> Result<(), StoreError> {
-    let own = writer.own()?.chain;
     for author in &manifest.authors {
         let chain = author.chain();
-        let moved = writer.adopt_chain(&Chain {
+        writer.adopt_chain(&Chain {
             device: author.device,
             salt: author.salt,
             tip: manifest.covers.0.get(&chain).copied(),
@@ -308,10 +273,6 @@ fn know_chains(writer: &mut Writer<'_>, manifest: &Manifest) -> Result<(), Store
             vouched_by: Some(manifest.author.device),
             heard_ms: None,
         })?;
-        if moved && chain == own {
-            // Another copy of this device wrote there.
-            writer.set_setting(NEW_CHAIN_DUE, Some("yes"))?;
-        }
     }
     writer.put_covered(&manifest.covers)
 }
@@ -325,20 +286,8 @@ fn keep_parts(
 ) -> Result<(), StoreError> {
     let head = here.log.index_of(&manifest.head).unwrap_or(0);
     for part in parts {
-        let (envelope, header) = (part.envelope(), part.header());
-        let stored = StoredEnvelope {
-            seq: header.seq,
-            hash: envelope.hash(),
-            bytes: envelope.bytes().to_vec(),
-        };
-        let next = NextEnvelope {
-            device: header.device,
-            salt: header.salt,
-            prev: header.prev,
-            head,
-            envelope: &stored,
-            heard_ms: Some(os::now().as_millisecond()),
-        };
+        let stored = stored(part.envelope());
+        let next = next(part.header(), head, &stored);
         writer.accept(&next, EnvelopeState::Merged)?;
     }
     Ok(())

@@ -28,7 +28,7 @@ pub(super) enum Checked {
     Same,
     /// It says something else, in words.
     Differs(String),
-    /// What it covers, or its parts, are not all here.
+    /// What it covers, its parts, or what came after are not all here.
     NotYet,
     /// It covers what does not count any more.
     Overtaken,
@@ -86,6 +86,7 @@ pub(super) fn check(
 /// Compares what is covered with the envelopes here: not all may be here, or another may stand at the end of a chain.
 fn compare_covered(reader: &Reader<'_>, manifest: &Manifest) -> Result<Option<Checked>, LoadError> {
     let vector = reader.vector()?;
+    let own = reader.own()?.chain;
     for (chain, at) in &manifest.covers.0 {
         if vector.seq(chain) < at.seq {
             return Ok(Some(Checked::NotYet));
@@ -95,6 +96,10 @@ fn compare_covered(reader: &Reader<'_>, manifest: &Manifest) -> Result<Option<Ch
             None => reader.envelope(chain, at.seq)?.map(|found| found.hash),
         };
         if here.is_some_and(|here| here != at.hash) {
+            if *chain == own {
+                // Another copy of this device wrote there: this one gives way to it first.
+                return Ok(Some(Checked::NotYet));
+            }
             let how = "it covers an envelope that is another one here";
             return Ok(Some(Checked::Differs(how.to_owned())));
         }
@@ -143,7 +148,9 @@ fn compare_rest(
             }
         }
     }
-    let later = later(reader, manifest, keys)?;
+    let Some(later) = later(reader, manifest, keys)? else {
+        return Ok(Checked::NotYet);
+    };
     for ((id, actor), count) in beyond {
         if later.get(&(id, actor)) != Some(&count) {
             return Ok(Checked::Differs(format!("{id} has less in it")));
@@ -152,17 +159,26 @@ fn compare_rest(
     Ok(Checked::Same)
 }
 
-/// Counts the changes that are merged here and came after what a snapshot covers, or are not sealed yet.
-fn later(reader: &Reader<'_>, manifest: &Manifest, keys: &Keyring) -> Result<Counts, LoadError> {
+/// Counts the changes that are merged here and came after what a snapshot covers, or are not sealed yet. `None` if one of those
+/// places is known here from another snapshot alone: what it said cannot be told from what is missing in this one.
+fn later(
+    reader: &Reader<'_>,
+    manifest: &Manifest,
+    keys: &Keyring,
+) -> Result<Option<Counts>, LoadError> {
     let mut counts = Counts::new();
     let held: Vec<(ChainId, Seq)> = reader
         .held()?
         .into_iter()
         .map(|held| (held.chain, held.envelope.seq))
         .collect();
-    for (chain, _) in reader.chains()? {
+    for (chain, tip) in reader.vector()?.0 {
         let after = manifest.covers.seq(&chain);
-        for stored in reader.envelopes_after(&chain, after, usize::MAX)? {
+        let kept = reader.envelopes_after(&chain, after, usize::MAX)?;
+        if (after.0 + 1..=tip.seq.0).ne(kept.iter().map(|stored| stored.seq.0)) {
+            return Ok(None);
+        }
+        for stored in kept {
             if held.contains(&(chain, stored.seq)) {
                 continue;
             }
@@ -192,7 +208,7 @@ fn later(reader: &Reader<'_>, manifest: &Manifest, keys: &Keyring) -> Result<Cou
             *counts.entry((id, Actor(change.chain.0))).or_default() += 1;
         }
     }
-    Ok(counts)
+    Ok(Some(counts))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! Making a snapshot: when, of what, and its manifest.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use journal::DocumentId;
 use journal::batch::{Encoder, Pushed};
-use protocol::id::JournalId;
+use protocol::id::{ChainId, JournalId, Seq};
 use protocol::limits;
 use protocol::role::Role;
 use protocol::snapshot::{Author, Manifest};
-use protocol::vector::Vector;
+use protocol::vector::{Position, Vector};
 use store::{Reader, StoreError};
 use sync::Outgoing;
 
@@ -23,25 +23,49 @@ const AT_LEAST: u64 = 64;
 /// the last.
 const SHARE: u64 = 10;
 
-/// Returns whether it is time for this device to make a snapshot: it is an owner's, holds nothing back, and enough has come
-/// since the last one.
+/// Returns whether it is time for this device to make a snapshot: it is an owner's, what it holds back is at the end of chains, and
+/// enough has come since the last one.
 pub(crate) fn is_due(reader: &Reader<'_>, path: &Path) -> Result<bool, LoadError> {
-    let vector = reader.vector()?;
-    let covered = super::newest(reader)?
+    let Some(vector) = covered(reader, reader.vector()?)? else {
+        return Ok(false);
+    };
+    let before = super::newest(reader)?
         .map(|(_, snapshot)| snapshot.manifest().covers.clone())
         .unwrap_or_default();
     let count = |vector: &Vector| vector.0.values().map(|at| at.seq.0).sum::<u64>();
-    let before = count(&covered);
+    let before = count(&before);
     let since = count(&vector).saturating_sub(before);
-    if since < AT_LEAST.max(before / SHARE)
-        || vector.0.len() > limits::VECTOR_CHAINS
-        || !reader.held()?.is_empty()
-        || !reader.waiting()?.is_empty()
-    {
+    if since < AT_LEAST.max(before / SHARE) || vector.0.len() > limits::VECTOR_CHAINS {
         return Ok(false);
     }
     let log = load_log(reader, path)?.log;
     Ok(log.role(&reader.own()?.device) == Some(Role::Owner) && !log.is_erased())
+}
+
+/// Returns what a snapshot made now covers of what was seen: each chain up to the first envelope that is held back here. `None` if
+/// something after such a one is merged, what is before it is not here, or it is of the own chain: then it cannot be told.
+fn covered(reader: &Reader<'_>, mut seen: Vector) -> Result<Option<Vector>, StoreError> {
+    let own = reader.own()?.chain;
+    let mut held: BTreeMap<ChainId, (Seq, u64)> = BTreeMap::new();
+    for one in reader.held()? {
+        let (_, count) = held.entry(one.chain).or_insert((one.envelope.seq, 0));
+        *count += 1;
+    }
+    for (chain, (first, count)) in held {
+        let last_before = Seq(first.0.saturating_sub(1));
+        if chain == own || last_before.0 + count != seen.seq(&chain).0 {
+            return Ok(None);
+        }
+        seen.0.remove(&chain);
+        if last_before > Seq(0) {
+            let Some(before) = reader.envelope(&chain, last_before)? else {
+                return Ok(None);
+            };
+            let (seq, hash) = (before.seq, before.hash);
+            seen.0.insert(chain, Position { seq, hash });
+        }
+    }
+    Ok(Some(seen))
 }
 
 /// Gathers everything that is in envelopes into batches, each of which fits one. What is recorded and not sealed yet stays out.
@@ -85,7 +109,9 @@ pub(crate) fn manifest(
         return Ok(None);
     };
     let header = first.envelope.header();
-    let covers = first.seen.clone();
+    let Some(covers) = covered(reader, first.seen.clone())? else {
+        return Ok(None);
+    };
     let chains = reader.chains()?.into_iter();
     let mut authors: Vec<Author> = chains
         .filter(|(id, _)| covers.0.contains_key(id))

@@ -15,7 +15,7 @@ use protocol::id::{BlobHash, ChainId, KeyId, Seq};
 use protocol::judge::ChainTip;
 use protocol::limits;
 use protocol::record::SignedRecord;
-use protocol::vector::{Position, Vector};
+use protocol::vector::Vector;
 use store::document::LooseId;
 use store::relay::{RelayState, StoredQuota};
 use store::{Replica, StoreError};
@@ -37,9 +37,6 @@ use sealing::parts_of;
 pub(crate) const SEALED_VECTOR: &str = "sealed-vector";
 /// The setting with the number of changes ever received.
 pub(crate) const RECEIVED: &str = "received";
-
-/// Why own envelopes are kept apart.
-const ANOTHER_COPY: &str = "another copy of this device wrote in its place; it was recorded again";
 
 /// With whom a session is.
 pub(super) enum Peer<'a> {
@@ -127,7 +124,7 @@ impl<'a> Driver<'a> {
                 .waiting()?
                 .into_iter()
                 // What gave way to another copy would only drive that one out again.
-                .filter(|waiting| waiting.reason != ANOTHER_COPY)
+                .filter(|waiting| waiting.reason != again::ANOTHER_COPY)
                 .map(|waiting| waiting.bytes)
                 .collect();
             Ok::<_, LoadError>((replica, stored.records, waiting))
@@ -204,7 +201,9 @@ impl<'a> Driver<'a> {
                 self.warnings.extend(rebuilt.words());
             }
             Action::Yield { after } => {
-                self.yield_chain(after)?;
+                let path = self.replica.path().to_owned();
+                self.replica
+                    .write(|writer| again::give_way(writer, &path, after))?;
                 return Ok(Some(End::Again));
             }
             Action::CollectUnsealed => {
@@ -375,34 +374,6 @@ impl<'a> Driver<'a> {
         })?)
     }
 
-    /// Takes own envelopes after a place out of the chain, and keeps them apart.
-    fn yield_chain(&mut self, after: Seq) -> Result<(), SyncError> {
-        let path = self.replica.path().to_owned();
-        Ok(self.replica.write(|writer| {
-            let damaged = || DamagedReplica::Envelope { path: path.clone() };
-            let log = load_log(writer, &path)?.log;
-            let chain = writer.own()?.chain;
-            for stored in writer.envelopes_after(&chain, after, usize::MAX)? {
-                writer.put_waiting(&stored.hash, &stored.bytes, ANOTHER_COPY)?;
-            }
-            let last = match after {
-                Seq(0) => None,
-                seq => Some(writer.envelope(&chain, seq)?.ok_or_else(damaged)?),
-            };
-            let tip = last.as_ref().map(|last| Position {
-                seq: last.seq,
-                hash: last.hash,
-            });
-            let head = last
-                .and_then(|last| Envelope::parse(last.bytes).ok())
-                .and_then(|last| log.index_of(&last.header().head));
-            writer.cut_chain(&chain, tip, head.unwrap_or(0))?;
-            writer.set_setting(SEALED_VECTOR, None)?;
-            writer.set_setting(again::NEW_CHAIN_DUE, Some("yes"))?;
-            Ok::<_, LoadError>(())
-        })?)
-    }
-
     fn merge(&mut self, incoming: &[Incoming]) -> Result<(), SyncError> {
         let report = merge::merge(self.replica, incoming)?;
         self.merged.add(report);
@@ -433,19 +404,14 @@ impl<'a> Driver<'a> {
         let stored = self
             .replica
             .read(|reader| reader.envelopes_after(chain, after, limit))?;
-        if stored
-            .first()
-            .is_some_and(|first| first.seq.0 != after.0 + 1)
-        {
-            return Ok(Vec::new());
-        }
         let damaged = || DamagedReplica::Envelope {
             path: self.replica.path().to_owned(),
         };
-        stored
-            .into_iter()
+        // What comes after a place that is known from a snapshot alone, no relay takes yet.
+        let next = (after.0 + 1..).zip(stored);
+        let row = next.take_while(|(seq, stored)| stored.seq.0 == *seq && stored.seq <= until);
+        row.map(|(_, stored)| stored)
             .take(limits::APPEND_ENVELOPES)
-            .filter(|stored| stored.seq <= until)
             .map(|stored| {
                 let envelope = Envelope::parse(stored.bytes).map_err(|_| damaged())?;
                 Ok(VerifiedEnvelope::trusted(envelope))

@@ -3,19 +3,17 @@
 use data_encoding::HEXLOWER;
 use journal::DocumentId;
 use journal::batch::{Encoder, Pushed};
-use protocol::envelope::{Envelope, Kind};
-use protocol::id::{EnvelopeHash, Seq};
+use protocol::envelope::Kind;
 use protocol::snapshot::Snapshot;
 use store::StoreError;
 use store::document::LooseId;
-use store::envelope::{NextEnvelope, StoredEnvelope};
 use store::snapshot::SnapshotState;
 use sync::{Outgoing, Unsealed};
 
 use super::{Driver, SEALED_VECTOR};
 use crate::journal::DamagedReplica;
 use crate::sync::SyncError;
-use crate::{os, snapshot};
+use crate::{merge, snapshot};
 
 impl Driver<'_> {
     /// Gathers the changes not yet sealed into batches, each of which fits an envelope.
@@ -68,15 +66,8 @@ impl Driver<'_> {
             };
             for outgoing in sealed {
                 let (envelope, header) = (outgoing.envelope.envelope(), outgoing.envelope.header());
-                let stored = stored_envelope(envelope, header.seq, envelope.hash());
-                let next = NextEnvelope {
-                    device: header.device,
-                    salt: header.salt,
-                    prev: header.prev,
-                    head: outgoing.head,
-                    envelope: &stored,
-                    heard_ms: Some(os::now().as_millisecond()),
-                };
+                let stored = merge::stored(envelope);
+                let next = merge::next(header, outgoing.head, &stored);
                 let mark = usize::try_from(outgoing.mark).unwrap_or(usize::MAX);
                 let covers = marks.get(mark).map(Vec::as_slice).unwrap_or_default();
                 if !writer.seal_own(&next, covers)? {
@@ -120,13 +111,5 @@ enum NotNext {
 impl From<StoreError> for NotNext {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-fn stored_envelope(envelope: &Envelope, seq: Seq, hash: EnvelopeHash) -> StoredEnvelope {
-    StoredEnvelope {
-        seq,
-        hash,
-        bytes: envelope.bytes().to_vec(),
     }
 }
