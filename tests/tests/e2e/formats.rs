@@ -105,6 +105,35 @@ fn tables_come_back_with_everything() {
 }
 
 #[test]
+fn an_import_is_taken_back_as_one_action_and_done_again() {
+    let home = filled();
+    let file = export(&home, "jsonl", "all.jsonl");
+    let there = Home::with_journal();
+    let before = there.log(&["note", "was here"]);
+    there.json(&["import", &file]);
+    let whole = fs::read_to_string(export(&there, "jsonl", "whole.jsonl")).expect("the export");
+    assert!(
+        whole.contains("\"amended\"") && whole.contains("\"entered-in-error\""),
+        "{whole}"
+    );
+    let undone = there.json(&["undo"]);
+    assert_eq!(undone["action"], "import");
+    assert_eq!(there.ids(), [before.as_str()]);
+    assert_eq!(there.json(&["redo"])["action"], "import");
+    let again = fs::read_to_string(export(&there, "jsonl", "again.jsonl")).expect("the export");
+    assert_eq!(again, whole, "statuses too are as they were");
+    there.json(&["import", &file]);
+    assert_eq!(
+        there.json(&["undo"])["action"],
+        "import",
+        "an import of nothing new is no action"
+    );
+    there.json(&["undo"]);
+    assert!(there.ids().is_empty());
+    there.ebb(&["undo", "--json"]).expect_code(1);
+}
+
+#[test]
 fn another_table_is_imported_through_a_mapping() {
     let home = Home::with_journal();
     let file = out(&home, "diary.csv");

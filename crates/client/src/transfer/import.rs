@@ -1,6 +1,6 @@
 //! Taking in files: every row that is an entry and is not here yet, in one transaction.
 //!
-//! An import is one action: all of it is stored, or nothing. It is a record again (see `record.rs`): ids stay, the first
+//! An import is one action: all of it is stored, or nothing, and `ebb undo` takes it back. It is a record again (see `record.rs`): ids stay, the first
 //! author is named as the file claims, and the changes are this device's own. Entries land in the months of their ids,
 //! many in one change.
 
@@ -24,15 +24,14 @@ use store::{Reader, StoreError, Writer};
 
 use super::Format;
 use crate::error::Family;
+use crate::history::undo::{Did, Touched, note};
 use crate::journal::Journal;
 use crate::progress::Progress;
-use crate::record::{RecordError, require_writer, stored_tip, tip};
+use crate::record::{RecordError, TOGETHER, require_writer, stored_tip, tip};
 use crate::{os, row};
 
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 512 * 1024 * 1024;
-/// How many entries one change carries at most.
-const TOGETHER: usize = 200;
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +173,14 @@ impl Journal {
                     done += count(some.len());
                     progress.update(done, Some(imported.new));
                 }
+            }
+            let touched: Vec<Touched> = batches
+                .iter()
+                .flat_map(|(document, entries)| entries.iter().map(move |entry| (document, entry)))
+                .filter_map(|(document, (id, fields))| Touched::imported(*id, *document, fields))
+                .collect();
+            if !touched.is_empty() {
+                note(writer, Did::Import, &touched)?;
             }
             Ok::<_, ImportError>(())
         })?;
