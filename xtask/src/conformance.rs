@@ -1,9 +1,11 @@
 //! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
 //!
 //! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `insights`: another
-//! reproduces every statistic. `wasm`: the crates without IO are checked for a machine that has no operating system.
+//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR and as tables. `page`: the appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine that has no operating system.
 
+mod formats;
 mod insights;
+mod page;
 mod python;
 mod vectors;
 mod wasm;
@@ -18,6 +20,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     let python = python::environment()?;
     vectors::run(&python)?;
     insights::run(&python)?;
+    formats::run(&python)?;
+    page::run()?;
     wasm::run()
 }
 

@@ -6,6 +6,7 @@
 mod carrying;
 mod kinds;
 mod line;
+mod looking;
 mod planning;
 mod sharing;
 mod wrong;
@@ -16,13 +17,14 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 pub(crate) use kinds::{EDIT, Typed, example};
 pub(crate) use line::is_json_asked;
+pub(crate) use looking::{Report, Trends};
 pub(crate) use planning::{Doses, DosesCommand, PlanChange, PlanLine};
 pub(crate) use sharing::{
     Held, HeldCommand, Invites, InvitesCommand, Journals, JournalsCommand, Members, MembersCommand,
     Recover, Recovery, Remove, RoleName, SetRole, Share,
 };
 
-pub(crate) use carrying::{Bundle, Renew};
+pub(crate) use carrying::{Bundle, Doctor, Export, Import, Renew};
 
 use crate::error::{CommandError, Outcome};
 use crate::output::{Colour, Form};
@@ -86,6 +88,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ebb list --since 7d\n  ebb list --kind dose --since 2026-11-01 --until yesterday\n  ebb list --search stairs"
     )]
     List(List),
+    /// Show how the last days went: curves, a calendar, and fatigue by the time since the last dose.
+    #[command(after_help = "Examples:\n  ebb trends\n  ebb trends --days 90")]
+    Trends(Trends),
+    /// Show what went together with fatigue, and how sure that is.
+    Insights,
+    /// Make the page for an appointment.
+    #[command(
+        after_help = "An entry tagged `concern` is shown as the top concern; `ebb event visit` marks an appointment.\n\nExamples:\n  ebb report --days 90 --out visit.html\n  ebb report --since-last-visit --out visit.html"
+    )]
+    Report(Report),
     /// Show everything about an entry.
     Show(Id),
     /// Correct an entry.
@@ -164,6 +176,19 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ebb bundle export /media/usb/journal.ebb\n  ebb bundle import /media/usb/journal.ebb"
     )]
     Bundle(Bundle),
+    /// Write the journal in a form that other software reads. It is not encrypted.
+    #[command(
+        after_help = "Examples:\n  ebb export --format jsonl --out journal.jsonl\n  ebb export --format csv --out tables\n  ebb export --format fhir --out -"
+    )]
+    Export(Export),
+    /// Take in entries from a file. What is here already stays as it is.
+    #[command(
+        after_help = "Examples:\n  ebb import journal.jsonl --dry-run\n  ebb import diary.csv --kind fatigue --map \"When=at,How tired=level\""
+    )]
+    Import(Import),
+    /// Check the journal on this device, and mend what can be mended.
+    #[command(after_help = "Examples:\n  ebb doctor\n  ebb doctor --rebuild")]
+    Doctor(Doctor),
     /// Add, list or remove relays, or choose the home relay.
     #[command(subcommand)]
     Relay(Relay),

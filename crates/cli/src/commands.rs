@@ -1,14 +1,19 @@
 //! The commands: what each does with a journal, and what it answers.
 //!
-//! One file per group. Every command returns an [`Answer`] or a [`CommandError`]; only `sync --watch` prints as it goes.
+//! One file per group. Every command returns an [`Answer`] or a [`CommandError`]; only `sync --watch` and an export to
+//! stdout print as they go.
 
 mod bundle;
 mod check;
+mod doctor;
 mod done;
 mod doses;
 mod due;
 mod entries;
+mod export;
 mod held;
+mod import;
+mod insights;
 mod invites;
 mod join;
 mod journals;
@@ -24,11 +29,13 @@ mod recovery;
 mod relay;
 mod remove;
 mod renew;
+mod report;
 mod session;
 mod start;
 mod status;
 mod sync;
 mod today;
+mod trends;
 mod undo;
 
 use crate::arguments::{Command, Device, Line, Recovery, Request};
@@ -43,9 +50,14 @@ use session::Session;
 /// [`CommandError`] of the command, or if stdout cannot be written.
 pub(crate) fn run(line: Line, terminal: &Terminal) -> Outcome<()> {
     let session = Session::new(line.global, *terminal);
-    let answer = match line.request {
+    let (answer, failure) = match line.request {
         Request::Command(Command::Sync(sync)) if sync.watch => return sync::watch(&session),
-        request => answer(request, &session)?,
+        Request::Command(Command::Export(to)) if to.out.as_os_str() == export::STDOUT => {
+            return export::to_stdout(&to, &session);
+        }
+        // What the doctor found is told whole, also where it comes to a failure.
+        Request::Command(Command::Doctor(asked)) => doctor::doctor(asked.rebuild, &session)?,
+        request => (answer(request, &session)?, None),
     };
     output::print(answer.as_ref(), terminal).map_err(|error| {
         CommandError::new(
@@ -53,7 +65,8 @@ pub(crate) fn run(line: Line, terminal: &Terminal) -> Outcome<()> {
             Exit::CouldNot,
             format!("the answer cannot be written: {error}"),
         )
-    })
+    })?;
+    failure.map_or(Ok(()), Err)
 }
 
 fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
@@ -69,6 +82,9 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Init(init) => start::init(&init, session),
         Command::Today => today::today(session),
         Command::List(list) => entries::list(&list, session),
+        Command::Trends(trends) => trends::trends(&trends, session),
+        Command::Insights => insights::insights(session),
+        Command::Report(report) => report::report(&report, session),
         Command::Show(id) => entries::show(&id.id, session),
         Command::Delete(id) => mend::delete(&id.id, session),
         Command::Restore(id) => mend::restore(&id.id, session),
@@ -93,13 +109,15 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Recover(request) => recover::recover(&request, session),
         Command::Journals(journals) => journals::journals(&journals, session),
         Command::Bundle(command) => bundle::bundle(&command, session),
+        Command::Export(to) => export::export(&to, session),
+        Command::Import(from) => import::import(&from, session),
         Command::Relay(command) => relay::relay(&command, session),
         Command::Sync(_) => sync::sync(session),
         Command::Status => status::status(session),
         Command::Emergency => Ok(plain::emergency(session)),
         Command::Completions(completions) => Ok(plain::completions(completions.shell)),
-        // Both were turned into other requests when the line was read.
-        Command::Edit(_) | Command::Help(_) => {
+        // These were turned into other requests when the line was read, or done before.
+        Command::Edit(_) | Command::Help(_) | Command::Doctor(_) => {
             Err(CommandError::usage("this command needs more words").hint("ebb --help"))
         }
     }

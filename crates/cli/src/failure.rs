@@ -14,8 +14,10 @@ use client::membership::recovery::RestoreError;
 use client::membership::renewal::RenewError;
 use client::query::{LookupError, ReadError};
 use client::status::{About, Standing};
+use client::sync::RelayError;
 use client::sync::SyncError;
-use client::{Family, Journal, OpenError, RecordError, RelayError};
+use client::transfer::{ExportError, ImportError};
+use client::{Family, Journal, OpenError, RecordError};
 use jiff::Zoned;
 use journal::validate::Invalid;
 
@@ -277,6 +279,38 @@ impl From<TransferError> for CommandError {
                 .hint("ebb journals    (then: ebb -j NAME bundle import FILE)"),
             TransferError::Sync(error) => error.into(),
             TransferError::Store(_) => named("replica-unusable", &error),
+        }
+    }
+}
+
+impl From<ExportError> for CommandError {
+    fn from(error: ExportError) -> Self {
+        let named = |kind| from(kind, error.family(), &error);
+        match error {
+            ExportError::File { .. } | ExportError::Write(_) => {
+                named("unwritable").hint("ebb export --format jsonl --out FILE")
+            }
+            ExportError::NeedsFolder => named("usage").hint("ebb export --format csv --out FOLDER"),
+            ExportError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImportError> for CommandError {
+    fn from(error: ImportError) -> Self {
+        let family = error.family();
+        let named = |kind| from(kind, family, &error).remark("nothing was imported");
+        let mapping = "ebb import FILE --dry-run --kind fatigue --map \"When=at,How tired=level\"";
+        match &error {
+            ImportError::File { .. } | ImportError::NoTables { .. } => named("unreadable"),
+            ImportError::TooLong { .. } => named("too-long"),
+            ImportError::Table { .. } => named("unknown-columns").hint(mapping),
+            ImportError::ExportOnly => named("usage").hint("ebb import FILE --format jsonl"),
+            ImportError::Record(RecordError::ReadOnly) => {
+                named("read-only").hint("ebb members    (shows who may write)")
+            }
+            ImportError::Record(_) if family == Family::Damaged => mend(named("damaged-replica")),
+            ImportError::Record(_) => named("not-recorded"),
         }
     }
 }

@@ -161,6 +161,11 @@ impl Home {
     /// # Errors
     /// [`OpenError`].
     pub fn open(&self, name: Option<&str>) -> Result<Journal, OpenError> {
+        Journal::open(&self.meant(name)?.path)
+    }
+
+    /// Finds the journal that [`Home::open`] would open, and leaves it closed.
+    pub(crate) fn meant(&self, name: Option<&str>) -> Result<JournalSummary, OpenError> {
         let all = self.journals()?;
         let meant = match name {
             Some(name) => named(all, name),
@@ -172,7 +177,7 @@ impl Home {
             None => all,
         };
         match (meant.as_slice(), name) {
-            ([journal], _) => Journal::open(&journal.path),
+            ([journal], _) => Ok(journal.clone()),
             ([], Some(name)) => Err(OpenError::Unknown(name.to_owned())),
             ([], None) => Err(OpenError::NoJournal),
             _ => Err(OpenError::Several(
@@ -284,7 +289,7 @@ pub(crate) fn replica_path(dir: &Path) -> PathBuf {
     dir.join("replica.db")
 }
 
-fn secret_path(dir: &Path) -> PathBuf {
+pub(crate) fn secret_path(dir: &Path) -> PathBuf {
     dir.join("device.key")
 }
 

@@ -123,7 +123,7 @@ impl EntryView {
         Ok(Self::of(listed, short_id).ok_or_else(damaged)?)
     }
 
-    fn of(listed: ListedEntry, short_id: String) -> Option<Self> {
+    pub(crate) fn of(listed: ListedEntry, short_id: String) -> Option<Self> {
         let id = EntryId::from_bytes(listed.id.0).ok()?;
         let entry = Entry::from_fields(id, &row::fields_of(&listed.json)?);
         let recorder = listed.author.map_or_else(

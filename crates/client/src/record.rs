@@ -33,6 +33,8 @@ pub(crate) const DELETED: Status = Status::EnteredInError;
 pub(crate) const STATUS: &str = "status";
 /// How many entries of the past share one transaction.
 const PAST_AT_ONCE: usize = 1_000;
+/// How many entries one change carries at most.
+pub(crate) const TOGETHER: usize = 200;
 /// How many loose parts a document may have before an edit joins them into one.
 const MANY_PARTS: usize = 64;
 

@@ -1,5 +1,7 @@
 //! The state of this device and of the journal's people, from the replica alone.
 
+pub mod doctor;
+
 use jiff::Timestamp;
 use protocol::id::{KeyId, PersonId};
 use protocol::log::MemberLog;

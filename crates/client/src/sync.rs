@@ -28,9 +28,10 @@ use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_log, store_family};
 use crate::progress::Progress;
-use crate::relay::{RelayClient, RelayError, problem_family};
+use crate::relay::{RelayClient, problem_family};
 use crate::snapshot;
 
+pub use crate::relay::RelayError;
 use driver::{Driver, End, Peer};
 pub(crate) use driver::{RECEIVED, SEALED_VECTOR, store_records};
 pub(crate) use heal::whole_log;

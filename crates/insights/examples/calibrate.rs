@@ -9,8 +9,8 @@
 
 use std::thread;
 
-use insights::question::LEAST_PAIRED;
-use insights::{Answer, Answers, Draws, Question, Series, Split, ask};
+use insights::Series;
+use insights::question::{Answer, Answers, Draws, LEAST_PAIRED, Question, Split, ask};
 use jiff::civil::{Date, date};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};

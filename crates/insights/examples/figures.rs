@@ -8,9 +8,9 @@
 //! days are numbered from 0. Run by `cargo xtask conformance`.
 
 use insights::presence::{Presence, beside_gaps, with_and_without};
-use insights::question::{Comparison, Draws};
+use insights::question::{Answer, Comparison, Draws, Question, Split, ask};
 use insights::statistics::{Summary, autocorrelation, quantile, sorted};
-use insights::{Answer, Question, Series, Split, Turns, ask};
+use insights::{Series, Turns};
 use jiff::civil::{Date, date};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};

@@ -6,13 +6,19 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod bootstrap;
+pub mod clock;
 mod contrast;
+pub mod daily;
 pub mod doses;
 mod grid;
 pub mod laps;
+mod logged;
+pub mod page;
 pub mod phase;
 pub mod presence;
+pub mod preset;
 pub mod question;
+pub mod report;
 pub mod series;
 mod shift;
 pub mod statistics;
@@ -20,6 +26,6 @@ pub mod words;
 
 pub use bootstrap::Interval;
 pub use contrast::Contrast;
-pub use question::{Answer, Answers, Draws, Question, Split, ask};
+pub use logged::{Logged, Period};
 pub use series::Series;
 pub use shift::Turns;

@@ -64,6 +64,28 @@ impl Series {
         }
     }
 
+    /// Makes a series of finite values of days that are known to lie in a bounded period, one a day.
+    pub(crate) fn within(days: impl IntoIterator<Item = (Date, f64)>) -> Self {
+        Self {
+            days: days.into_iter().collect(),
+        }
+    }
+
+    /// Returns the series up to a day, that day included.
+    pub fn up_to(&self, last: Date) -> Self {
+        Self::within(self.iter().take_while(|(day, _)| *day <= last))
+    }
+
+    /// Returns on how many days there is a value.
+    pub fn len(&self) -> usize {
+        self.days.len()
+    }
+
+    /// Tells whether no day has a value.
+    pub fn is_empty(&self) -> bool {
+        self.days.is_empty()
+    }
+
     /// Returns the value of a day, if it has one.
     pub fn at(&self, day: Date) -> Option<f64> {
         self.days.get(&day).copied()

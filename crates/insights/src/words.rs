@@ -4,6 +4,8 @@
 //! read are rounded to one decimal place.
 
 use crate::bootstrap::Interval;
+use crate::presence::Presence;
+use crate::preset::{FIRST_LOOK, Findings, Topic};
 use crate::question::{Answer, Answers, Comparison, LEAST_PAIRED, LEAST_SIDE, Shortage};
 
 /// How the two sides of a question and its outcome are called.
@@ -26,6 +28,117 @@ pub fn answer(answer: &Answer, names: Names<'_>) -> String {
         Answer::Compared(comparison) => compared(comparison, names),
     }
 }
+
+/// Returns how the sides and the outcome of a preset question are called: the days with it, and those without.
+pub fn sides(topic: &Topic) -> (String, &'static str) {
+    let (with, without) = match topic {
+        Topic::SleepTime => (
+            "days after longer sleep than usual",
+            "after shorter or usual sleep",
+        ),
+        Topic::SleepQuality => (
+            "days after a better night than usual",
+            "after another night",
+        ),
+        Topic::EffortNextDay | Topic::EffortSecondDay => {
+            ("days after greater effort than usual", "after less")
+        }
+        Topic::Heat => ("hotter days", "other days"),
+        Topic::Stress => ("days with more stress than usual", "with less"),
+        Topic::Caffeine => ("days after more caffeine than usual", "after less"),
+        Topic::Alcohol => ("days after alcohol", "after none"),
+        Topic::Screens => (
+            "days after more screen time than usual before bed",
+            "after less",
+        ),
+        Topic::Own(name) => return (format!("days with (more) {name}"), "without or with less"),
+    };
+    (with.to_owned(), without)
+}
+
+/// Returns what a preset question is called.
+pub fn title(topic: &Topic) -> String {
+    let title = match topic {
+        Topic::SleepTime => "hours slept, and fatigue on the day after the night",
+        Topic::SleepQuality => "how good the night was, and fatigue on the day after it",
+        Topic::EffortNextDay => "the day's greatest effort, and fatigue the next day",
+        Topic::EffortSecondDay => "the day's greatest effort, and fatigue two days later",
+        Topic::Heat => "heat, and fatigue the same day",
+        Topic::Stress => "stress, and fatigue the same day",
+        Topic::Caffeine => "caffeine, and fatigue the next day",
+        Topic::Alcohol => "alcohol, and fatigue the next day",
+        Topic::Screens => "screens before bed, and fatigue the next day",
+        Topic::Own(name) => return format!("{name}, and fatigue the same day"),
+    };
+    title.to_owned()
+}
+
+/// Says what came of a preset question; of one without a clear pattern also how little that means.
+pub fn finding(topic: &Topic, said: &Answer) -> String {
+    let (with, without) = sides(topic);
+    let names = Names {
+        with: &with,
+        without,
+        outcome: "fatigue",
+        unit: "points",
+    };
+    let words = answer(said, names);
+    match said {
+        Answer::Compared(comparison) if !comparison.went_together() => {
+            let (with, without) = comparison.days();
+            format!("{words}. {}", how_little(with + without))
+        }
+        _ => words,
+    }
+}
+
+/// Says what "no clear pattern" is worth: from the shares of true effects of 1.5 points that are found (README.md).
+fn how_little(days: usize) -> &'static str {
+    match days {
+        ..60 => {
+            "After so few days that means very little: most true differences, even of 1.5 points, stay unseen"
+        }
+        60..120 => {
+            "A true difference of 1.5 points still stays unseen in about one journal of four, a smaller one more often"
+        }
+        _ => "A true difference of 1.5 points would mostly have been seen, a smaller one not",
+    }
+}
+
+/// Says on which data the questions were answered, and when they are answered anew.
+pub fn looked(findings: &Findings) -> String {
+    let (days, next) = (findings.days, findings.next);
+    match findings.look {
+        None => format!(
+            "Nothing is compared before there are {FIRST_LOOK} days with fatigue; there are {days}."
+        ),
+        Some(look) => format!(
+            "Answered from the first {} days with fatigue, up to {}; there are {days} now. Answered anew at {next}, as looking \
+             again and again finds things by luck.",
+            look.taken, look.last
+        ),
+    }
+}
+
+/// Says how many spans the days were compared within.
+pub fn split(spans: usize) -> String {
+    format!("Compared only within the {spans} spans between treatment changes.")
+}
+
+/// Says how a series of fatigue was on the days beside a day without one, if there are such days and others.
+pub fn gaps(presence: &Presence) -> Option<String> {
+    let (beside, others) = (presence.with?, presence.without?);
+    Some(format!(
+        "Beside days without a check-in fatigue was {} on average ({} days), on other days {} ({}): nothing fills the gaps.",
+        round(beside.mean),
+        beside.n,
+        round(others.mean),
+        others.n
+    ))
+}
+
+/// Says what the findings are, and are not.
+pub const CAUTION: &str = "Things that went together; none is shown to have caused another. A finding that comes and goes was luck.";
 
 /// Says how many questions were asked, as that is what every p is corrected for.
 pub fn asked(answers: &Answers) -> String {

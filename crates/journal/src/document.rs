@@ -164,14 +164,30 @@ impl Document {
         set: &Fields,
         remove: &[&str],
     ) -> Result<Option<NewChange>, UpdateError> {
-        let edits = check_edit(time, key, set, remove)?;
+        let edit = ItemEdit { key, set, remove };
+        self.update_all(actor, time, &[edit])
+    }
+
+    /// Edits several items, each as [`Document::update`] does, in one change. No key may be named twice.
+    ///
+    /// # Errors
+    /// [`UpdateError`], and nothing is edited, if one of the edits cannot be made or they are too much for one change.
+    pub fn update_all(
+        &mut self,
+        actor: Actor,
+        time: i64,
+        edits: &[ItemEdit<'_>],
+    ) -> Result<Option<NewChange>, UpdateError> {
         let metas = self.inner.get_changes_meta(&[]);
         let start = metas.iter().map(|change| change.max_op).max().unwrap_or(0) + 1;
         let own = ActorId::from(actor.0);
         let seq = 1 + metas.iter().filter(|change| *change.actor == own).count() as u64;
         drop(metas);
         let mut operations = Operations::new(actor, start);
-        self.write_edits(&mut operations, key, &edits)?;
+        for edit in edits {
+            let checked = check_edit(time, edit.key, edit.set, edit.remove)?;
+            self.write_edits(&mut operations, edit.key, &checked)?;
+        }
         if operations.is_empty() {
             return Ok(None);
         }
@@ -287,6 +303,17 @@ impl Document {
         }
         self.merge(part)
     }
+}
+
+/// An edit of one item.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemEdit<'a> {
+    /// The item's key.
+    pub key: &'a str,
+    /// The fields to set.
+    pub set: &'a Fields,
+    /// The fields to remove: none that is also set.
+    pub remove: &'a [&'a str],
 }
 
 /// What an edit does to each field: set it, or remove it.

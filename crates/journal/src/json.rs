@@ -13,6 +13,7 @@ use crate::entry::{Author, Entry, Precision, Source};
 use crate::kind::{self, COMMON, Field, Shape};
 use crate::value::{Fields, Scalar, Value};
 
+pub(crate) use read::value;
 pub use read::{NoEntry, read_entry};
 
 /// An entry as it is shown in JSON: serialize it.

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod change;
 pub mod document;
 pub mod entry;
+pub mod format;
 mod id;
 pub mod json;
 pub mod kind;

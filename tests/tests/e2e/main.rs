@@ -11,6 +11,7 @@ mod rogue;
 mod wait;
 
 mod bad_input;
+mod formats;
 mod hostile;
 mod hostile_batches;
 mod kill;
@@ -21,6 +22,7 @@ mod offline;
 mod plan;
 mod recovery;
 mod removal;
+mod report;
 mod roles;
 mod sharing;
 mod snapshots;

@@ -101,6 +101,7 @@ impl Stepped {
     fn lead(&self) -> String {
         let did = match self.undone.did {
             Did::Log => "logged",
+            Did::Import => "imported",
             Did::Edit => "corrected",
             Did::Delete => "deleted",
             Did::Restore => "restored",

@@ -5,14 +5,14 @@
 //! nobody's later correction is lost.
 
 use journal::change::NewChange;
-use journal::document::Document;
+use journal::document::{Document, ItemEdit, UpdateError};
 use journal::{Actor, DocumentId, EntryId, Fields, Value};
 use serde_json::{Value as Json, json};
 use store::{StoreError, Writer};
 
 use crate::journal::{DamagedReplica, Journal};
 use crate::query::EntryView;
-use crate::record::{DELETED, RecordError, STATUS, load, require_writer, stored_tip};
+use crate::record::{DELETED, RecordError, STATUS, TOGETHER, load, require_writer, stored_tip};
 use crate::{os, plan, profile, row};
 
 /// What kind of action it was.
@@ -20,6 +20,8 @@ use crate::{os, plan, profile, row};
 pub enum Did {
     /// Entries were logged.
     Log,
+    /// A file was imported.
+    Import,
     /// An entry was corrected.
     Edit,
     /// An entry was deleted.
@@ -31,8 +33,9 @@ pub enum Did {
 }
 
 /// The actions and their names, as they are stored.
-const NAMES: [(Did, &str); 5] = [
+const NAMES: [(Did, &str); 6] = [
     (Did::Log, "log"),
+    (Did::Import, "import"),
     (Did::Edit, "edit"),
     (Did::Delete, "delete"),
     (Did::Restore, "restore"),
@@ -76,6 +79,13 @@ impl Touched {
             before: Fields::from([(STATUS.to_owned(), DELETED.as_str().into())]),
             after: Fields::new(),
         }
+    }
+
+    /// Notes that an entry was imported as it is in a file; nothing if it is a deleted one, which undoing leaves as it is.
+    pub(crate) fn imported(id: EntryId, document: DocumentId, fields: &Fields) -> Option<Self> {
+        let mut deleted = fields.clone();
+        deleted.insert(STATUS.to_owned(), DELETED.as_str().into());
+        Self::changed(document, &id.to_string(), &deleted, fields)
     }
 
     /// Notes that a step was added to the plan.
@@ -128,6 +138,12 @@ impl Touched {
             .filter(|name| !self.before.contains_key(*name));
         let set = self.before.iter().map(|(name, value)| (name, Some(value)));
         set.chain(gone.map(|name| (name, None)))
+    }
+
+    /// Returns the fields that the item did not have before.
+    fn removed(&self) -> Vec<&str> {
+        let gone = self.fields().filter(|(_, value)| value.is_none());
+        gone.map(|(name, _)| name.as_str()).collect()
     }
 
     /// Whether the item still is as the action left it.
@@ -246,35 +262,56 @@ fn write_back(
     if documents.contains_key(&DocumentId::Profile) {
         plan::require_owner(writer)?;
     }
-    let chain = writer.own()?.chain;
-    let now = os::now();
-    for one in touched {
-        let Some(document) = documents.get_mut(&one.document) else {
-            continue;
-        };
-        let removed = one.fields().filter(|(_, value)| value.is_none());
-        let removed: Vec<&str> = removed.map(|(name, _)| name.as_str()).collect();
-        let actor = Actor(chain.0);
-        let change = document.update(actor, now.as_second(), &one.key, &one.before, &removed)?;
-        let Some(NewChange { bytes, tip }) = change else {
-            continue;
-        };
-        writer.record(
-            &one.document.to_string(),
-            &chain,
-            &bytes,
-            &stored_tip(&tip),
-            1,
-        )?;
-        if one.document == DocumentId::Profile {
+    for (id, document) in &mut documents {
+        let its: Vec<&Touched> = touched.iter().filter(|one| one.document == *id).collect();
+        for some in its.chunks(TOGETHER) {
+            write_some(writer, document, some)?;
+        }
+        if *id == DocumentId::Profile {
             profile::adopt(writer, document)?;
-        } else {
-            let item = document.item(&one.key);
-            let row = item.and_then(|item| row::row(&item, now.as_millisecond()));
-            writer.put_entries(row.as_slice())?;
         }
     }
     Ok(true)
+}
+
+/// Writes what items of one document were, in one change; in several if they are too much for one.
+fn write_some(
+    writer: &mut Writer<'_>,
+    document: &mut Document,
+    touched: &[&Touched],
+) -> Result<(), RecordError> {
+    let chain = writer.own()?.chain;
+    let now = os::now();
+    let removed: Vec<Vec<&str>> = touched.iter().map(|one| one.removed()).collect();
+    let edits: Vec<ItemEdit<'_>> = touched
+        .iter()
+        .zip(&removed)
+        .map(|(one, remove)| ItemEdit {
+            key: &one.key,
+            set: &one.before,
+            remove,
+        })
+        .collect();
+    let change = match document.update_all(Actor(chain.0), now.as_second(), &edits) {
+        Err(UpdateError::TooLarge) if touched.len() > 1 => {
+            let (some, others) = touched.split_at(touched.len() / 2);
+            write_some(writer, document, some)?;
+            return write_some(writer, document, others);
+        }
+        made => made?,
+    };
+    let Some(NewChange { bytes, tip }) = change else {
+        return Ok(());
+    };
+    let actions = u32::try_from(touched.len()).unwrap_or(u32::MAX);
+    let name = document.id().to_string();
+    writer.record(&name, &chain, &bytes, &stored_tip(&tip), actions)?;
+    if document.id() != DocumentId::Profile {
+        let items = touched.iter().filter_map(|one| document.item(&one.key));
+        let rows = items.filter_map(|item| row::row(&item, now.as_millisecond()));
+        writer.put_entries(&rows.collect::<Vec<_>>())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

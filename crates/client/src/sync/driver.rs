@@ -31,7 +31,6 @@ use crate::people;
 use crate::progress::Progress;
 use crate::relay::{RelayClient, RelayError};
 use crate::snapshot;
-use sealing::parts_of;
 
 /// The setting with the vector as of the last own envelope.
 pub(crate) const SEALED_VECTOR: &str = "sealed-vector";
@@ -207,10 +206,7 @@ impl<'a> Driver<'a> {
                 return Ok(Some(End::Again));
             }
             Action::CollectUnsealed => {
-                let batches = match &mut self.snapshot {
-                    Some(batches) => parts_of(std::mem::take(batches)),
-                    None => self.collect()?,
-                };
+                let batches = self.unsealed()?;
                 self.session.handle(Event::Unsealed(batches));
             }
             Action::StoreOwn(sealed) => {

@@ -4,10 +4,11 @@ use super::{
     AT, AUTHOR, Author, KIND, OFFSET, ZONE, id_second, is_offset, is_storable, is_zone_name,
 };
 use crate::id::EntryId;
-use crate::kind::{AUTHOR_NAME, Slot};
+use crate::kind::{self, AUTHOR_NAME, Slot};
 use crate::time::At;
 use crate::validate::{
-    Invalid, Named, Warning, check_value, known, normal, slot_of, validate, warnings,
+    Invalid, Named, Warning, check_together, check_value, known, normal, slot_of, validate,
+    warnings,
 };
 use crate::value::{Fields, Scalar, Value};
 
@@ -56,7 +57,42 @@ impl Draft {
             }
         }
         validate(kind.name, &stored)?;
-        stored.insert(KIND.to_owned(), kind.name.into());
+        self.complete(id, stored)
+    }
+
+    /// Returns the lean stored form of the entry `id` as a file gives it: kinds and fields that this ebb does not know
+    /// are kept as they are. What it knows must be valid; an entry with an unknown field may follow the rules of a newer
+    /// ebb, and is not held to those of its kind as a whole.
+    ///
+    /// # Errors
+    /// [`Invalid`] if a field that is known is not valid, or is none that an entry can have.
+    pub fn to_fields_kept(&self, id: EntryId) -> Result<Fields, Invalid> {
+        let kind = kind::kind(&self.kind);
+        let (mut stored, mut strange) = (Fields::new(), Fields::new());
+        for (name, value) in &self.fields {
+            match slot_of(kind, &self.kind, name) {
+                Ok(slot) => {
+                    if let Some(value) = normal(&slot, value) {
+                        check_value(&slot, &value)?;
+                        stored.insert(name.clone(), value);
+                    }
+                }
+                Err(_) if ![KIND, AT, OFFSET, ZONE, AUTHOR].contains(&name.as_str()) => {
+                    strange.insert(name.clone(), value.clone());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(kind) = kind.filter(|_| strange.is_empty()) {
+            check_together(kind, &stored)?;
+        }
+        stored.extend(strange);
+        self.complete(id, stored)
+    }
+
+    /// Adds what is no field of a kind: the kind itself, who recorded it first, and when it happened.
+    fn complete(&self, id: EntryId, mut stored: Fields) -> Result<Fields, Invalid> {
+        stored.insert(KIND.to_owned(), self.kind.as_str().into());
         if let Some(Author { person, device }) = &self.author {
             for name in [person, device] {
                 check_value(

@@ -96,7 +96,7 @@ fn field(kind: Option<&'static Kind>, key: &str, json: &Json) -> Option<Fields> 
 }
 
 /// Reads a value: a scalar, or a list of scalars.
-fn value(json: &Json) -> Option<Value> {
+pub(crate) fn value(json: &Json) -> Option<Value> {
     match json {
         Json::Array(list) => list
             .iter()

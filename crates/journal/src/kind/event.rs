@@ -14,6 +14,7 @@ static EVENTS: &[Choice] = &[
     Choice::plain("infection"),
     Choice::new("emergency-visit", "emergency visit", &["emergency"]),
     Choice::new("treatment-change", "treatment change", &[]),
+    Choice::new("visit", "visit", &["appointment"]),
     Choice::new("other", "event", &[]),
 ];
 

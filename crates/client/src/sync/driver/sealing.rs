@@ -16,8 +16,16 @@ use crate::sync::SyncError;
 use crate::{merge, snapshot};
 
 impl Driver<'_> {
+    /// Returns what is to be sealed: the parts of a snapshot in a session that sends one, else what was recorded.
+    pub(super) fn unsealed(&mut self) -> Result<Vec<Unsealed>, SyncError> {
+        match &mut self.snapshot {
+            Some(batches) => Ok(parts_of(std::mem::take(batches))),
+            None => self.collect(),
+        }
+    }
+
     /// Gathers the changes not yet sealed into batches, each of which fits an envelope.
-    pub(super) fn collect(&mut self) -> Result<Vec<Unsealed>, SyncError> {
+    fn collect(&mut self) -> Result<Vec<Unsealed>, SyncError> {
         let (own, loose) = self
             .replica
             .read(|reader| Ok::<_, StoreError>((reader.own()?, reader.unsealed()?)))?;
@@ -93,7 +101,7 @@ impl Driver<'_> {
 }
 
 /// Returns the batches of a snapshot as the session takes them.
-pub(super) fn parts_of(batches: Vec<Vec<u8>>) -> Vec<Unsealed> {
+fn parts_of(batches: Vec<Vec<u8>>) -> Vec<Unsealed> {
     let unsealed = |batch| Unsealed {
         kind: Kind::Snapshot,
         batch,

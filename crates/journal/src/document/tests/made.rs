@@ -4,6 +4,7 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, ObjId, ObjType, ROOT, ScalarValue};
 
 use super::*;
+use crate::document::{ItemEdit, UpdateError};
 
 const ACTOR: Actor = Actor([3; 16]);
 
@@ -189,4 +190,37 @@ fn a_thousand_entries_of_five_fields_take_few_bytes_each() {
         .merge(&batch.documents[&month()])
         .unwrap();
     assert_eq!((merged.changes, merged.touched.len()), (1000, 1000));
+}
+
+#[test]
+fn several_items_are_edited_in_one_change_or_none_is() {
+    let mut device = devices().remove(0);
+    for number in 1..=2 {
+        device.put(&key(number), &fields(&[("level", 6), ("effort", 1)]), &[]);
+    }
+    let (one, two) = (key(1), key(2));
+    let set = fields(&[("level", 3)]);
+    let edit = |key| ItemEdit {
+        key,
+        set: &set,
+        remove: &["effort"],
+    };
+    let before = device.state();
+    let missing = key(9);
+    let edits = [edit(&one), edit(&missing)];
+    let refused = device.document.update_all(device.actor, TIME, &edits);
+    assert_eq!(refused, Err(UpdateError::NoSuchItem));
+    assert_eq!(device.state(), before);
+    let edits = [edit(&one), edit(&two)];
+    let made = device.document.update_all(device.actor, TIME, &edits);
+    device.made.extend(made.unwrap());
+    assert_eq!(device.document.changes().len(), 3);
+    for key in [&one, &two] {
+        assert_eq!(device.document.item(key).unwrap().fields, set);
+    }
+    let mut other = Document::empty(month());
+    for part in travel(device.actor, &device.made).documents.values() {
+        other.merge(part).unwrap();
+    }
+    assert_eq!(other.items(), device.document.items());
 }

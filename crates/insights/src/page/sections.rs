@@ -1,0 +1,307 @@
+//! The sections of the page, in the order in which they are read.
+
+use super::texts::{Texts, fill};
+use super::{chart, clock, cut, escaped, number};
+use crate::question::Answer;
+use crate::report::{Medicine, Report, Stretch};
+use crate::statistics::Summary;
+use crate::words;
+
+/// How many medicines have a row of their own, and how many symptoms and findings are shown.
+const MOST_MEDICINES: usize = 5;
+const MOST_SYMPTOMS: usize = 6;
+const MOST_FINDINGS: usize = 2;
+
+/// Says on how many days something was logged, and by whom.
+pub(super) fn coverage(report: &Report, texts: &Texts) -> String {
+    let days = [report.coverage.answered, report.coverage.days].map(|days| days.to_string());
+    let logged = fill(texts.days_logged, &[&days[0], &days[1]]);
+    let share = |(name, count): &(String, usize)| {
+        let percent = 100.0 * *count as f64 / report.entries.max(1) as f64;
+        format!("{} {percent:.0} %", cut(name))
+    };
+    let authors: Vec<String> = report.authors.iter().take(4).map(share).collect();
+    if authors.is_empty() {
+        return format!("{logged} · {}", texts.nothing);
+    }
+    format!(
+        "{logged} · {}",
+        fill(texts.logged_by, &[&authors.join(", ")])
+    )
+}
+
+/// Writes all sections.
+pub(super) fn all(report: &Report, texts: &Texts) -> String {
+    let pair = |one: String, other: String| {
+        format!("<div class=\"two\"><section>{one}</section><section>{other}</section></div>\n")
+    };
+    [
+        pair(questions(report, texts), safety(report, texts)),
+        section(texts.phase, &phase(report, texts)),
+        section(texts.doses, &doses(report, texts)),
+        section(texts.change, &change(report, texts)),
+        pair(
+            headed(texts.walks, &walks(report, texts)),
+            headed(texts.sleep, &sleep(report, texts)),
+        ),
+        pair(
+            headed(texts.symptoms, &symptoms(report, texts)),
+            headed(texts.together, &together(report, texts)),
+        ),
+    ]
+    .concat()
+}
+
+fn headed(title: &str, body: &str) -> String {
+    format!("<h2>{}</h2>{body}", escaped(title))
+}
+
+fn section(title: &str, body: &str) -> String {
+    format!("<section>{}</section>\n", headed(title, body))
+}
+
+fn paragraph(text: &str) -> String {
+    format!("<p>{}</p>", escaped(text))
+}
+
+fn list(items: &[String], none: &str) -> String {
+    if items.is_empty() {
+        return paragraph(none);
+    }
+    let items: String = items
+        .iter()
+        .map(|item| format!("<li>{}</li>", escaped(item)))
+        .collect();
+    format!("<ul>{items}</ul>")
+}
+
+fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let cell = |text: &String| format!("<td>{}</td>", escaped(text));
+    let head = |text: &&str| format!("<th scope=\"col\">{}</th>", escaped(text));
+    let heads: String = heads.iter().map(head).collect();
+    let row = |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>());
+    let rows: String = rows.iter().map(row).collect();
+    format!("<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
+}
+
+fn questions(report: &Report, texts: &Texts) -> String {
+    let asked: Vec<String> = report.questions.iter().map(|text| cut(text)).collect();
+    let mut body = list(&asked, texts.no_questions);
+    if let Some(concern) = &report.concern {
+        body.push_str(&paragraph(&format!("{}: {}", texts.concern, cut(concern))));
+    }
+    headed(texts.questions, &body)
+}
+
+fn safety(report: &Report, texts: &Texts) -> String {
+    let event = |(what, count, last): &(String, usize, jiff::civil::Date)| {
+        fill(texts.last, &[&count.to_string(), what, &last.to_string()])
+    };
+    let mut events: Vec<String> = report.safety.iter().map(event).collect();
+    let (hard, asked) = report.breathing;
+    if asked > 0 {
+        events.push(fill(
+            texts.breathing,
+            &[&hard.to_string(), &asked.to_string()],
+        ));
+    }
+    headed(texts.safety, &list(&events, texts.no_safety))
+}
+
+fn phase(report: &Report, texts: &Texts) -> String {
+    let Some(phase) = &report.phase else {
+        return paragraph(texts.no_phase);
+    };
+    let left_out: usize = [&phase.fatigue, &phase.weakness]
+        .map(|curve| curve.before + curve.beyond)
+        .iter()
+        .sum();
+    let mut said = vec![fill(texts.phase_of, &[&cut(&phase.medicine)])];
+    if left_out > 0 {
+        said.push(fill(texts.left_out, &[&left_out.to_string()]));
+    }
+    let worn: usize = phase
+        .wearing_off
+        .bins
+        .iter()
+        .map(|bin| bin.readings.n)
+        .sum();
+    if worn > 0 {
+        said.push(fill(texts.wearing_off, &[&worn.to_string()]));
+    }
+    let said = escaped(&said.join(" "));
+    format!("{}<p class=\"soft\">{said}</p>", chart::chart(phase, texts))
+}
+
+fn doses(report: &Report, texts: &Texts) -> String {
+    if report.medicines.is_empty() {
+        return paragraph(texts.no_doses);
+    }
+    let mg = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), number);
+    let all_days = report.period.days().to_string();
+    let row = |medicine: &Medicine| {
+        let late = medicine.late_minutes.as_ref().map_or_else(
+            || texts.no_plan.to_owned(),
+            |late| fill(texts.late, &[&number(late.median), &late.n.to_string()]),
+        );
+        let times: Vec<String> = medicine
+            .usual_times
+            .iter()
+            .take(6)
+            .map(|at| clock(*at))
+            .collect();
+        let days = medicine.days.to_string();
+        vec![
+            cut(&medicine.name),
+            fill(texts.mg_days, &[&mg(medicine.mean_mg), &days, &all_days]),
+            mg(medicine.largest_24h_mg),
+            times.join(" "),
+            late,
+            medicine.skipped.to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = report
+        .medicines
+        .iter()
+        .take(MOST_MEDICINES)
+        .map(row)
+        .collect();
+    let mut body = table(&texts.dose_heads, &rows);
+    let more: Vec<&str> = report
+        .medicines
+        .iter()
+        .skip(MOST_MEDICINES)
+        .map(|other| other.name.as_str())
+        .collect();
+    if !more.is_empty() {
+        let said = fill(
+            texts.more_medicines,
+            &[&more.len().to_string(), &more.join(", ")],
+        );
+        body.push_str(&paragraph(&cut(&said)));
+    }
+    body
+}
+
+fn change(report: &Report, texts: &Texts) -> String {
+    let row = |stretch: &Stretch| {
+        let days = stretch.period;
+        let (first, last) = (days.first().to_string(), days.last().to_string());
+        let said = |summary: &Option<Summary>| {
+            summary.as_ref().map_or_else(
+                || texts.not_answered.to_owned(),
+                |is| {
+                    let [median, lower, upper] = [is.median, is.lower, is.upper].map(number);
+                    let (n, of) = (is.n.to_string(), days.days().to_string());
+                    fill(texts.summary, &[&median, &lower, &upper, &n, &of])
+                },
+            )
+        };
+        let before = if stretch.earlier { texts.before } else { "" };
+        vec![
+            format!("{before}{}", fill(texts.to, &[&first, &last])),
+            said(&stretch.fatigue),
+            said(&stretch.weakness),
+        ]
+    };
+    let rows: Vec<Vec<String>> = report.stretches.iter().map(row).collect();
+    table(&texts.change_heads, &rows)
+}
+
+fn walks(report: &Report, texts: &Texts) -> String {
+    if report.walks.is_empty() {
+        return paragraph(texts.no_walks);
+    }
+    let unknown = || "–".to_owned();
+    let rows: Vec<Vec<String>> = report
+        .walks
+        .iter()
+        .map(|walk| {
+            let change = walk.change.map(|percent| {
+                let sign = if percent > 0.0 { "+" } else { "" };
+                format!("{sign}{} %", number(percent))
+            });
+            vec![
+                walk.day.to_string(),
+                format!("{} ({})", number(walk.laps.sum()), number(walk.laps.mean())),
+                format!("{:.2}", walk.laps.last_to_first()),
+                change.unwrap_or_else(unknown),
+                walk.since_dose
+                    .map_or_else(unknown, |minutes| format!("{minutes} min")),
+            ]
+        })
+        .collect();
+    let note = escaped(texts.walk_note);
+    format!(
+        "{}<p class=\"soft\">{note}</p>",
+        table(&texts.walk_heads, &rows)
+    )
+}
+
+fn sleep(report: &Report, texts: &Texts) -> String {
+    let sleep = &report.sleep;
+    let mut lines = Vec::new();
+    if let Some(hours) = sleep.hours {
+        let [median, lower, upper] = [hours.median, hours.lower, hours.upper].map(number);
+        lines.push(fill(
+            texts.slept,
+            &[&median, &lower, &upper, &hours.n.to_string()],
+        ));
+    }
+    for (text, share) in [(texts.in_bed, sleep.in_bed), (texts.trying, sleep.trying)] {
+        if let Some(share) = share {
+            let percent = format!("{:.0}", 100.0 * share.median);
+            lines.push(fill(text, &[&percent, &share.n.to_string()]));
+        }
+    }
+    if let Some(waking) = sleep.waking {
+        let [median, lower, upper] =
+            [waking.median, waking.lower, waking.upper].map(|at| clock(at as i64));
+        lines.push(fill(texts.waking, &[&median, &lower, &upper]));
+    }
+    list(&lines, texts.no_sleep)
+}
+
+fn symptoms(report: &Report, texts: &Texts) -> String {
+    let line = |(what, bad, days): &(String, usize, usize)| {
+        fill(
+            texts.symptom_days,
+            &[&cut(what), &bad.to_string(), &days.to_string()],
+        )
+    };
+    let lines: Vec<String> = report
+        .symptoms
+        .iter()
+        .take(MOST_SYMPTOMS)
+        .map(line)
+        .collect();
+    list(&lines, texts.no_symptoms)
+}
+
+fn together(report: &Report, texts: &Texts) -> String {
+    let findings = &report.findings;
+    let asked = findings.topics.iter().zip(&findings.answers.answers);
+    let mut found: Vec<(f64, String)> = asked
+        .filter_map(|(topic, answer)| match answer {
+            Answer::Compared(compared) if compared.went_together() => {
+                Some((compared.adjusted_p, words::finding(topic, answer)))
+            }
+            _ => None,
+        })
+        .collect();
+    found.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let found: Vec<String> = found
+        .into_iter()
+        .take(MOST_FINDINGS)
+        .map(|(_, said)| said)
+        .collect();
+    let asked = escaped(&format!(
+        "{}. {}",
+        words::asked(&findings.answers),
+        words::looked(findings)
+    ));
+    format!(
+        "{}<p class=\"soft\">{asked}</p>",
+        list(&found, texts.none_found)
+    )
+}
