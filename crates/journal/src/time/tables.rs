@@ -1,10 +1,12 @@
-//! Tests days and wall-clock times against an independent calculation: the clock changes of four zones in 2026,
+//! Tests days, wall-clock times and nights against an independent calculation: the clock changes of four zones in 2026,
 //! written out by hand, and integer arithmetic. No zone database takes part in what is expected.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+
+use crate::kind::night_from_clock;
 
 use super::{At, NotOneTime, day_bounds, day_of};
 
@@ -143,6 +145,31 @@ proptest! {
                 prop_assert_eq!((second(&first), second(&later)), (*one, *two));
             }
             (expected, read) => prop_assert!(false, "{:?} {:?}", expected, read),
+        }
+    }
+
+    #[test]
+    fn the_clock_times_of_a_night_are_placed_as_the_table_says(
+        (clock, instant) in moments(),
+        bed in 0..1440i64,
+        wake in 0..1440i64,
+    ) {
+        let clock = &CLOCKS[clock];
+        let now = Timestamp::from_second(instant).unwrap().to_zoned(clock.zone());
+        let time = |minute: i64| civil(YEAR + minute * 60).time();
+        let night = night_from_clock(&[("in_bed", time(bed)), ("final_wake", time(wake))], &now);
+        let shown = (instant + clock.offset(instant)).rem_euclid(DAY);
+        let wake_day = clock.day(instant) - i64::from(wake * 60 > shown);
+        let bed_day = wake_day - i64::from(wake < bed);
+        let in_bed = clock.instants(bed_day * DAY + bed * 60);
+        let final_wake = clock.instants(wake_day * DAY + wake * 60);
+        let Ok(fields) = night else {
+            prop_assert!(in_bed.len() != 1 || final_wake.len() != 1);
+            return Ok(());
+        };
+        for (name, expected) in [("in_bed", in_bed), ("final_wake", final_wake)] {
+            let at: At = fields[name].as_text().unwrap().parse().unwrap();
+            prop_assert_eq!(vec![at.instant().as_second()], expected);
         }
     }
 }
