@@ -213,6 +213,9 @@ fn day_part(hour: i8) -> &'static str {
 }
 
 #[cfg(test)]
+mod tables;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use jiff::civil::date;
