@@ -239,6 +239,16 @@ fn accept(
     Ok(())
 }
 
+/// Returns how many changes of entries a batch has.
+pub(crate) fn entry_changes(batch: &Batch) -> u64 {
+    let entries = batch
+        .documents
+        .values()
+        .filter(|part| part.document() != DocumentId::Profile);
+    let changes: usize = entries.map(BatchPart::len).sum();
+    u64::try_from(changes).unwrap_or(u64::MAX)
+}
+
 /// The documents that a merge works on, loaded once, and stored once at its end.
 pub(crate) struct Documents<'a> {
     path: &'a Path,
@@ -322,11 +332,12 @@ impl<'a> Documents<'a> {
 
     /// Merges a batch that is decoded and allowed, and returns the number of its changes of entries.
     fn apply(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
-        self.take(writer, batch, Document::merge)
+        self.take(writer, batch, Document::merge)?;
+        Ok(entry_changes(batch))
     }
 
-    /// Takes in a part of a snapshot, and returns the number of its changes of entries.
-    pub(crate) fn adopt(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<u64, Obstacle> {
+    /// Takes in a part of a snapshot.
+    pub(crate) fn adopt(&mut self, writer: &Writer<'_>, batch: &Batch) -> Result<(), Obstacle> {
         self.take(writer, batch, Document::adopt)
     }
 
@@ -335,12 +346,7 @@ impl<'a> Documents<'a> {
         writer: &Writer<'_>,
         batch: &Batch,
         into: fn(&mut Document, &BatchPart) -> Result<Merged, MergeError>,
-    ) -> Result<u64, Obstacle> {
-        let entries = batch
-            .documents
-            .values()
-            .filter(|part| part.document() != DocumentId::Profile);
-        let changes: usize = entries.map(BatchPart::len).sum();
+    ) -> Result<(), Obstacle> {
         for (id, part) in &batch.documents {
             let open = self.open(writer, *id)?;
             let merged = into(&mut open.document, part).map_err(|source| Obstacle::Merge {
@@ -351,7 +357,7 @@ impl<'a> Documents<'a> {
             open.touched.extend(merged.touched);
             open.tips.extend(merged.tips);
         }
-        Ok(u64::try_from(changes).unwrap_or(u64::MAX))
+        Ok(())
     }
 
     fn open(&mut self, writer: &Writer<'_>, id: DocumentId) -> Result<&mut OpenDocument, Obstacle> {

@@ -488,7 +488,7 @@ impl Journal {
     }
 
     /// Takes out of the documents what the member log excludes by now, if anything.
-    pub(crate) fn settle(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
+    fn settle(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
         self.leave_copied_chain()?;
         report.warnings.extend(self.take_copied_notice()?);
         if again::is_due(&self.replica)? {

@@ -187,7 +187,8 @@ impl Machine {
             }
             Action::StartChain(salt) => self.rebuild(Some(salt), around.now, around.random),
             Action::Yield { after } => {
-                self.yield_chain(after);
+                self.give_way(after);
+                self.disk.commit();
                 return Next::Again;
             }
             Action::CollectUnsealed => {
@@ -361,8 +362,8 @@ impl Machine {
         self.ring = self.open_ring();
     }
 
-    /// Takes own envelopes after a place out of the chain, and keeps them apart.
-    pub(crate) fn yield_chain(&mut self, after: Seq) {
+    /// Takes own envelopes after a place out of the chain, and keeps them apart; durable once that is committed.
+    pub(crate) fn give_way(&mut self, after: Seq) {
         let chain = self.chain();
         let keep = usize::try_from(after.0).unwrap_or(usize::MAX);
         let state = self.disk.write();
@@ -383,7 +384,6 @@ impl Machine {
         snapshots::forsake(state, &chain, after);
         state.sealed_vector = Vector::default();
         state.copied = true;
-        self.disk.commit();
     }
 
     /// Gathers everything into the parts of a snapshot.

@@ -112,13 +112,23 @@ impl Machine {
     }
 
     pub(crate) fn rebuild(&mut self, begin: Option<ChainSalt>, now: i64, random: &mut Random) {
+        self.rebuild_in_place(begin, now, random);
+        self.disk.commit();
+    }
+
+    /// Rebuilds; durable once that is committed.
+    pub(crate) fn rebuild_in_place(
+        &mut self,
+        begin: Option<ChainSalt>,
+        now: i64,
+        random: &mut Random,
+    ) {
         let own = rebuild::Own {
             device: self.id,
             ring: &self.ring,
             time: now / 1000,
         };
         rebuild::rebuild(self.disk.write(), &own, begin, ChainSalt(random.bytes()));
-        self.disk.commit();
     }
 
     /// Records an entry, or edits one. `crash`: the power goes before the commit.

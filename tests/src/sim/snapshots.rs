@@ -296,17 +296,14 @@ impl Machine {
         let Ok(batches) = opened.collect::<Result<Vec<_>, _>>() else {
             return false;
         };
-        let own = self.chain();
-        let here = self.disk.now().chains.get(&own).map_or(0, |of| of.length());
-        if manifest.covers.seq(&own).0 > here {
-            self.leave_chain(around);
-        }
+        let is_left = self.is_own_chain_another(manifest);
         let covered = around.ledger.covered.get(&snapshot.hash()).cloned();
+        if is_left {
+            self.give_way(Seq(0));
+        }
         let state = self.disk.write();
-        if batches
-            .iter()
-            .any(|batch| take(state, batch, Document::adopt).is_err())
-        {
+        let mut batches = batches.iter().filter(|_| !is_left);
+        if batches.any(|batch| take(state, batch, Document::adopt).is_err()) {
             self.disk.crash();
             return false;
         }
@@ -316,18 +313,34 @@ impl Machine {
             state.keep(part.envelope(), head, None);
         }
         put(state, snapshot, SnapshotState::Adopted);
+        if is_left && !self.rebuild_with(&parts, around) {
+            self.disk.crash();
+            return false;
+        }
         self.disk.commit();
         true
     }
 
-    /// Leaves the own chain, in which another copy of this machine wrote what is not here: what no relay acknowledged of it, and
-    /// what is not sealed yet, moves to a new one.
-    fn leave_chain(&mut self, around: &mut Around<'_>) {
+    /// Whether another copy of this machine wrote in the own chain what a snapshot covers there.
+    fn is_own_chain_another(&self, manifest: &Manifest) -> bool {
         let own = self.chain();
-        let acknowledged = self.disk.now().acknowledged.values();
-        let shared = acknowledged.map(|heads| heads.seq(&own)).max();
-        self.yield_chain(shared.unwrap_or(Seq(0)));
-        self.settle(around.now, around.random);
+        manifest.covers.0.get(&own).is_some_and(|covered| {
+            let place = usize::try_from(covered.seq.0 - 1).unwrap_or(usize::MAX);
+            let of = self.disk.now().chains.get(&own);
+            let here = of.and_then(|of| of.kept.get(place));
+            here.map(|kept| kept.hash) != Some(covered.hash)
+        })
+    }
+
+    /// Takes the parts in by building the documents anew, without the own chain that was left. Says whether all could be.
+    fn rebuild_with(&mut self, parts: &[VerifiedEnvelope], around: &mut Around<'_>) -> bool {
+        self.rebuild_in_place(None, around.now, around.random);
+        let state = self.disk.now();
+        parts.iter().all(|part| {
+            let header = part.header();
+            let hash = part.envelope().hash();
+            state.is_held(&header.chain(), header.seq.0, &hash) == Some(false)
+        })
     }
 
     /// Checks the snapshots that came, and hands over to a relay what it should know of them.

@@ -157,3 +157,45 @@ fn what_is_known_from_a_snapshot_alone_restores_a_relay_and_a_machine() {
     idle.json(&["bundle", "import", bundle]);
     assert_eq!(idle.list(), expected);
 }
+
+#[test]
+fn a_device_set_back_in_place_whose_later_entries_were_pruned_goes_on() {
+    for later in [1, 3] {
+        set_back(later);
+    }
+}
+
+/// Sets a device back to before it wrote so many later envelopes, which the relay has pruned.
+fn set_back(later: usize) {
+    let relay = Relay::start();
+    let (ana, _) = Home::with_journal_on(&relay);
+    let sam = joined(&ana, "Sam", "contributor");
+    let tablet = ana.another("tablet");
+    let first = tablet.log(&["6"]);
+    tablet.sync();
+    let replica = tablet.replica();
+    let backup = std::fs::read(&replica).expect("a replica");
+    let mut entries = vec![first.clone()];
+    for _ in 0..later {
+        entries.push(tablet.log(&["5"]));
+        tablet.sync();
+    }
+    for _ in 0..2 {
+        write(&ana, ENOUGH);
+        ana.sync();
+        sam.sync();
+    }
+    ana.sync();
+    ana.json(&["relay", "prune", relay.url()]);
+    // Written over, so that it is the same file: the device cannot tell by its place that it was set back.
+    std::fs::write(&replica, backup).expect("the replica set back");
+    assert_eq!(tablet.ids(), [first.as_str()]);
+    entries.push(tablet.log(&["4"]));
+    tablet.sync();
+    ana.sync();
+    let ids = ana.ids();
+    for entry in entries {
+        assert!(ids.contains(&entry), "{entry} is not lost");
+    }
+    assert_eq!(tablet.list(), ana.list());
+}

@@ -3,8 +3,10 @@
 //! One transaction: the parts are merged into whatever is here, so that entries of this device that nobody has yet stay; each
 //! chain counts as known up to what is covered; and the replica remembers who vouched for that.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use journal::batch::Batch;
 use protocol::api::{PutSnapshots, SnapshotParts, Snapshots, journal_path};
 use protocol::cbor::Bytes;
 use protocol::envelope::{Envelope, VerifiedEnvelope};
@@ -16,12 +18,12 @@ use seal::{KeyPair, Keyring};
 use store::chain::Chain;
 use store::envelope::EnvelopeState;
 use store::snapshot::SnapshotState;
-use store::{Replica, StoreError, Writer};
+use store::{Reader, Replica, StoreError, Writer};
 
 use super::{actors, open};
-use crate::again;
+use crate::again::{self, RebuildError, Rebuilt};
 use crate::journal::{Journal, LoadError, load_keys, load_log};
-use crate::merge::{Documents, Obstacle, next, stored};
+use crate::merge::{self, Documents, Obstacle, next, stored};
 use crate::relay::{RelayClient, RelayError};
 use crate::sync::{SyncError, SyncReport};
 
@@ -30,7 +32,6 @@ struct Here {
     log: MemberLog,
     keys: Keyring,
     vector: Vector,
-    own: ChainId,
 }
 
 impl Here {
@@ -42,7 +43,6 @@ impl Here {
                 keys: load_keys(reader, &stored, device)?,
                 log: stored.log,
                 vector: reader.vector()?,
-                own: reader.own()?.chain,
             })
         })
     }
@@ -167,20 +167,30 @@ impl Journal {
         let Some(parts) = snapshot::judge_parts(manifest, parts, &here.log) else {
             return Ok(false);
         };
-        if manifest.covers.seq(&here.own) > here.vector.seq(&here.own) {
-            self.leave_chain(report)?;
-        }
         let path = self.path();
         let adopted = self.replica.write(|writer| {
-            let received = merge_parts(writer, here, manifest, &parts, &path)?;
+            let is_left = is_own_chain_another(writer, manifest)?;
+            let batches = open_all(here, manifest, &parts)?;
+            if is_left {
+                again::give_way(writer, &path, Seq(0))?;
+            } else {
+                merge_parts(writer, &batches, &path)?;
+            }
             know_chains(writer, manifest)?;
             keep_parts(writer, here, manifest, &parts)?;
             writer.put_snapshot(&snapshot.hash(), snapshot.bytes(), SnapshotState::Adopted)?;
-            Ok::<_, Obstacle>(received)
+            let rebuilt = match is_left {
+                true => rebuild_with(writer, here, &parts, &path)?,
+                false => Rebuilt::default(),
+            };
+            let received: u64 = batches.iter().map(merge::entry_changes).sum();
+            Ok::<_, Obstacle>((received, rebuilt))
         });
         match adopted {
-            Ok(received) => {
+            Ok((received, rebuilt)) => {
+                self.own = self.replica.read(|reader| reader.own())?;
                 report.received += received;
+                report.warnings.extend(rebuilt.words());
                 Ok(true)
             }
             Err(Obstacle::Load(error)) => Err(error.into()),
@@ -191,19 +201,6 @@ impl Journal {
                 Ok(false)
             }
         }
-    }
-
-    /// Leaves the own chain, in which another copy of this device wrote what is not here: what no relay acknowledged of it, and what
-    /// is not sealed yet, moves to a new one.
-    fn leave_chain(&mut self, report: &mut SyncReport) -> Result<(), SyncError> {
-        let path = self.path();
-        self.replica.write(|writer| {
-            let own = writer.own()?.chain;
-            let relays = writer.relays()?;
-            let shared = relays.iter().map(|relay| relay.heads.seq(&own)).max();
-            again::give_way(writer, &path, shared.unwrap_or(Seq(0)))
-        })?;
-        self.settle(report)
     }
 
     /// Gives a relay that lost what a snapshot covers, and that this device does not have either, the snapshot to go on from.
@@ -243,22 +240,61 @@ impl Journal {
     }
 }
 
-fn merge_parts(
-    writer: &mut Writer<'_>,
+/// Returns whether another copy of this device wrote in the own chain what a snapshot covers there: then this one cannot go on in it.
+fn is_own_chain_another(reader: &Reader<'_>, manifest: &Manifest) -> Result<bool, StoreError> {
+    let own = reader.own()?.chain;
+    let Some(covered) = manifest.covers.0.get(&own) else {
+        return Ok(false);
+    };
+    let tip = reader.chain(&own)?.and_then(|chain| chain.tip);
+    let here = match tip.filter(|tip| tip.seq == covered.seq) {
+        Some(tip) => Some(tip.hash),
+        None => reader.envelope(&own, covered.seq)?.map(|found| found.hash),
+    };
+    Ok(here != Some(covered.hash))
+}
+
+fn open_all(
     here: &Here,
     manifest: &Manifest,
     parts: &[VerifiedEnvelope],
-    path: &Path,
-) -> Result<u64, Obstacle> {
+) -> Result<Vec<Batch>, Obstacle> {
     let actors = actors(manifest);
+    let opened = parts.iter().map(|part| open(part, &here.keys, &actors));
+    opened.collect()
+}
+
+fn merge_parts(writer: &mut Writer<'_>, batches: &[Batch], path: &Path) -> Result<(), Obstacle> {
     let mut documents = Documents::new(path);
-    let mut received = 0;
-    for part in parts {
-        let batch = open(part, &here.keys, &actors)?;
-        received += documents.adopt(writer, &batch)?;
+    for batch in batches {
+        documents.adopt(writer, batch)?;
     }
-    documents.store(writer)?;
-    Ok(received)
+    documents.store(writer)
+}
+
+/// Takes the parts in by building the documents anew, without the own chain that was left: what its changes said beyond the
+/// snapshot is recorded again on a new one.
+fn rebuild_with(
+    writer: &mut Writer<'_>,
+    here: &Here,
+    parts: &[VerifiedEnvelope],
+    path: &Path,
+) -> Result<Rebuilt, Obstacle> {
+    let context = again::Context {
+        log: &here.log,
+        keys: &here.keys,
+        path,
+    };
+    let rebuilt = context.rebuild(writer, None).map_err(|error| match error {
+        RebuildError::Load(error) => Obstacle::Load(error),
+        RebuildError::Again(_) => Obstacle::NotOpened(error.to_string()),
+    })?;
+    let parts: BTreeSet<EnvelopeHash> = parts.iter().map(|part| part.envelope().hash()).collect();
+    let mut held = writer.held()?.into_iter();
+    match held.find(|held| parts.contains(&held.envelope.hash)) {
+        Some(held) => Err(Obstacle::NotOpened(held.reason)),
+        None => Ok(rebuilt),
+    }
 }
 
 /// Takes every chain for known up to what is covered.
