@@ -1,7 +1,9 @@
 //! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
 //!
 //! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `insights`: another
-//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR and as tables. `page`: the appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine that has no operating system.
+//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR and as tables. `page`: the
+//! appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine
+//! that has no operating system.
 
 mod formats;
 mod insights;
