@@ -18,6 +18,7 @@ mod kill;
 mod kinds;
 mod live;
 mod lying_relay;
+mod newer;
 mod offline;
 mod plan;
 mod recovery;
