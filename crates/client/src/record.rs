@@ -53,8 +53,8 @@ pub enum RecordError {
     /// An owner has ended the journal.
     #[error("this journal was erased by its owner; what is on this device can still be read")]
     Erased,
-    /// This device may write entries, and not change the plan.
-    #[error("only an owner of this journal may change its plan")]
+    /// This device may write entries, and not change the profile.
+    #[error("only an owner of this journal may change its plan, names and zone")]
     NotOwner,
     /// No entry has this id.
     #[error(transparent)]

@@ -25,5 +25,6 @@ mod recovery;
 mod removal;
 mod report;
 mod roles;
+mod settings;
 mod sharing;
 mod snapshots;

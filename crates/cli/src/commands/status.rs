@@ -1,7 +1,7 @@
 //! The state of this device: what no relay has yet, relays, devices, and what needs care.
 
 use client::membership::invite::Role;
-use client::status::{RelayStatus, Standing, Status};
+use client::status::{RelayStatus, SecondCopy, Standing, Status};
 use serde::Serialize;
 
 use super::join::approve;
@@ -30,6 +30,8 @@ struct State {
     log_words: String,
     relays: Vec<RelayJson>,
     devices: Vec<DeviceJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_bundle: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vouched: Option<VouchedJson>,
     warnings: Vec<String>,
@@ -105,6 +107,7 @@ impl From<Status> for State {
             log_words: status.log_words,
             relays: status.relays.into_iter().map(RelayJson::from).collect(),
             devices: status.devices.into_iter().map(DeviceJson::from).collect(),
+            last_bundle: status.last_bundle.map(rfc_3339),
             vouched: status.vouched.map(|vouched| VouchedJson {
                 by: vouched.by,
                 checked_by: vouched.checked_by,
@@ -149,6 +152,16 @@ fn missing(status: &Status) -> Vec<String> {
             }
         ));
     }
+    let no_copy = match status.second_copy {
+        SecondCopy::There => None,
+        SecondCopy::None => Some(
+            "there is no second copy of this journal: no relay, no other device, no bundle. To make one: ebb bundle export FILE, or ebb relay add URL",
+        ),
+        SecondCopy::NotYet => {
+            Some("no sync has succeeded yet, so there is no second copy of this journal: ebb sync")
+        }
+    };
+    warnings.extend(no_copy.map(str::to_owned));
     let owner = status.role == Some(Role::Owner) && !status.erased;
     if owner && !status.relays.is_empty() && !status.phrase {
         warnings.push("there is no recovery phrase: if every device of yours is lost, so is the way into this journal: ebb recovery phrase".to_owned());
