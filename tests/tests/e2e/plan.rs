@@ -136,6 +136,11 @@ fn a_correction_beyond_the_limits_is_warned_of_and_counts_the_dose_once() {
         "",
         "a deleted dose does not count"
     );
+    let restored = home.ebb(&["restore", &second]).expect_code(0).stderr;
+    assert!(
+        restored.contains("it is 50 mg of Amifampridine"),
+        "{restored}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Zoned};
 use journal::entry::{Draft, Entry, Patch, Status};
 use journal::kind::{COMMON, Shape};
 
+use super::doses;
 use super::entries::Told;
 use super::log::{read_at, read_field, warn_of, with_whole_ids};
 use super::session::Session;
@@ -93,10 +94,15 @@ fn warn_of_change(
     if is_same || after.status == Status::EnteredInError {
         return Ok(());
     }
-    let mut draft = Draft::new(&after.kind, after.at);
-    draft.fields = after.fields;
-    let hint = format!("ebb show {id}");
-    warn_of(&draft, Some(after.id), &hint, journal, session)
+    let (itself, hint) = (after.id, format!("ebb show {id}"));
+    warn_of(&draft_of(after), Some(itself), &hint, journal, session)
+}
+
+/// Returns what an entry says in the fields of its kind.
+fn draft_of(entry: Entry) -> Draft {
+    let mut draft = Draft::new(&entry.kind, entry.at);
+    draft.fields = entry.fields;
+    draft
 }
 
 /// Hints at correcting this entry, where the error would hint at logging another.
@@ -145,6 +151,15 @@ pub(super) fn delete(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
 pub(super) fn restore(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
     let now = session.now();
     let mut journal = session.open()?;
+    let before = journal
+        .entry(id)
+        .map_err(|error| failure::lookup(error, &now))?
+        .entry;
+    if before.status == Status::EnteredInError {
+        // It counts again.
+        let id = before.id;
+        doses::warn_of_limits(&draft_of(before), Some(id), &journal, session)?;
+    }
     let view = journal
         .restore(id)
         .map_err(|error| failure::record(error, "", &now, &journal))?;
