@@ -5,13 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::install;
+use super::{install, npm_packages};
 use crate::binaries::Binaries;
 use crate::failure::Failure;
 use crate::{process, workspace};
 
 const CHROMIUM: &str = "/usr/bin/chromium";
-const NPM: &str = "/usr/bin/npm";
 const SCRIPTS: [&str; 2] = ["package.json", "page.mjs"];
 
 /// The pages: how many entries, over how many years, and the days of the report.
@@ -29,16 +28,10 @@ pub(super) fn run() -> Result<(), Failure> {
         let from = workspace::root().join("tests/conformance").join(name);
         fs::copy(&from, folder.join(name)).map_err(Failure::file(&from))?;
     }
-    let missing = [(CHROMIUM, "chromium"), (NPM, "npm")].map(|(path, package)| {
-        let there = Path::new(path).exists() || (package == "npm" && has_npm());
-        (!there).then_some(package)
-    });
-    let missing: Vec<&str> = missing.into_iter().flatten().collect();
-    if !missing.is_empty() {
-        install(&missing)?;
+    if !Path::new(CHROMIUM).exists() {
+        install(&["chromium"])?;
     }
-    let npm = ["install", "--silent", "--no-audit", "--no-fund"];
-    process::run(Command::new("npm").args(npm).current_dir(&folder))?;
+    npm_packages(&folder)?;
     let pages = pages(&folder)?;
     let mut check = Command::new("node");
     process::run(
@@ -48,11 +41,6 @@ pub(super) fn run() -> Result<(), Failure> {
             .args(pages)
             .current_dir(&folder),
     )
-}
-
-fn has_npm() -> bool {
-    process::output(Command::new("npm").arg("--version"))
-        .is_ok_and(|answer| answer.status.success())
 }
 
 /// Writes the pages.
