@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     vectors::run(&python)?;
     insights::run(&python)?;
     formats::run(&python)?;
-    page::run()?;
+    page::run(&python)?;
     wasm::run()
 }
 
