@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     insights::run(&python)?;
     formats::run(&python)?;
     documents::run()?;
-    page::run()?;
+    page::run(&python)?;
     wasm::run()
 }
 
