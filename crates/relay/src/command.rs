@@ -13,12 +13,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
+use crate::postgres::{Address, Postgres};
 use crate::service::{Clock, SystemClock};
 use crate::sqlite::Sqlite;
+use crate::storage::Storage;
 use failure::Failure;
 
 /// Stores and forwards what ebb's devices seal. It can read none of it.
@@ -46,22 +49,83 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
 }
 
-/// The data folder.
+/// Where everything is kept.
 #[derive(Args)]
 struct Data {
     /// The folder that holds everything; created when missing
-    #[arg(long = "data", value_name = "DIR", env = "EBB_RELAY_DATA")]
-    folder: PathBuf,
+    #[arg(
+        long = "data",
+        value_name = "DIR",
+        env = "EBB_RELAY_DATA",
+        required_unless_present = "database"
+    )]
+    folder: Option<PathBuf>,
+    /// A PostgreSQL that holds everything instead: postgres://USER@HOST:PORT/NAME. Any number of relays may share one
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "EBB_RELAY_DATABASE",
+        hide_env_values = true
+    )]
+    database: Option<String>,
+    /// A file that holds the database's password, if the URL does not and EBB_RELAY_DATABASE_PASSWORD is not set
+    #[arg(long, value_name = "FILE", env = "EBB_RELAY_DATABASE_PASSWORD_FILE")]
+    database_password_file: Option<PathBuf>,
+}
+
+/// An opened store.
+enum Store {
+    /// A folder's.
+    Sqlite(Arc<Sqlite>),
+    /// A database's.
+    Postgres(Arc<Postgres>),
 }
 
 impl Data {
-    /// Opens the store, creating folder and file when missing.
-    fn open(&self) -> Result<Sqlite, Failure> {
-        create_private(&self.folder).map_err(|source| Failure::Folder {
-            path: self.folder.clone(),
+    /// Opens the store, creating folder, file or tables when missing.
+    async fn open(&self) -> Result<Store, Failure> {
+        if let Some(address) = self.address()? {
+            return Ok(Store::Postgres(Arc::new(Postgres::open(&address).await?)));
+        }
+        let folder = self.folder.as_deref().unwrap_or(Path::new("."));
+        create_private(folder).map_err(|source| Failure::Folder {
+            path: folder.to_owned(),
             source,
         })?;
-        Ok(Sqlite::open(&self.folder)?)
+        Ok(Store::Sqlite(Arc::new(Sqlite::open(folder)?)))
+    }
+
+    /// Returns where the database is, with its password; none if everything is in a folder.
+    fn address(&self) -> Result<Option<Address>, Failure> {
+        let Some(url) = &self.database else {
+            return Ok(None);
+        };
+        let address: Address = url.parse()?;
+        let password = match &self.database_password_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path);
+                let text = text.map_err(|source| Failure::Read {
+                    path: path.clone(),
+                    source,
+                })?;
+                Some(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+            None => std::env::var("EBB_RELAY_DATABASE_PASSWORD").ok(),
+        };
+        Ok(Some(match password {
+            Some(password) => address.with_password(&password),
+            None => address,
+        }))
+    }
+}
+
+impl Store {
+    /// Returns the store, whichever it is.
+    fn storage(&self) -> Arc<dyn Storage> {
+        match self {
+            Self::Sqlite(store) => Arc::<Sqlite>::clone(store),
+            Self::Postgres(store) => Arc::<Postgres>::clone(store),
+        }
     }
 }
 

@@ -15,7 +15,6 @@ mod log;
 mod logs;
 mod news;
 mod rates;
-mod seen;
 mod snapshots;
 
 use std::sync::Arc;
@@ -25,10 +24,9 @@ use protocol::api::Quota;
 use protocol::id::{JournalId, KeyId, SigningKey};
 use protocol::request::{Authorization, Request, RequestError};
 
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use logs::Logs;
 use rates::Rates;
-use seen::Seen;
 
 pub(crate) use asker::{Asker, Closed};
 pub(crate) use change::ChangeRefused;
@@ -83,7 +81,6 @@ pub(crate) struct Relay {
     logs: Logs,
     news: News,
     rates: Rates,
-    seen: Seen,
 }
 
 /// A request and the proof that came with it.
@@ -120,15 +117,20 @@ impl Relay {
         limits: Limits,
         open: bool,
     ) -> Self {
+        let news = News::new(limits.subscribers_per_journal, limits.subscribers);
+        let tell = news.clone();
+        storage.listen(Box::new(move |journal| match journal {
+            Some(journal) => tell.tell(&journal),
+            None => tell.tell_all(),
+        }));
         Self {
             storage,
             clock,
             limits,
             open,
             logs: Logs::default(),
-            news: News::new(limits.subscribers_per_journal, limits.subscribers),
+            news,
             rates: Rates::new(limits.requests),
-            seen: Seen::default(),
         }
     }
 
@@ -176,14 +178,18 @@ impl Relay {
     /// Checks, for a request that must not be taken twice, that it is new.
     ///
     /// # Errors
-    /// [`ProofError`].
-    pub(crate) fn check_new(&self, authorization: &Authorization) -> Result<(), ProofError> {
+    /// [`StorageError`]; the request is not taken then.
+    pub(crate) async fn check_new(
+        &self,
+        authorization: &Authorization,
+    ) -> Result<Result<(), ProofError>, StorageError> {
         let Authorization { key, random, .. } = authorization;
-        if self.seen.is_new(*key, *random, self.now()) {
+        let new = self.storage.remember(*key, *random, self.now()).await?;
+        Ok(if new {
             Ok(())
         } else {
             Err(ProofError::Replayed)
-        }
+        })
     }
 
     /// Returns whether a device is a member of a journal now.
@@ -196,11 +202,11 @@ impl Relay {
     /// Finds the journals of a device, with the key it signs with.
     ///
     /// # Errors
-    /// [`crate::storage::StorageError`].
+    /// [`StorageError`].
     pub(crate) async fn journals_of(
         &self,
         device: KeyId,
-    ) -> Result<Vec<(JournalId, SigningKey)>, crate::storage::StorageError> {
+    ) -> Result<Vec<(JournalId, SigningKey)>, StorageError> {
         self.storage.journals_of(device).await
     }
 }
@@ -209,7 +215,7 @@ impl Relay {
 async fn apart<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, crate::storage::StorageError> {
+) -> Result<T, StorageError> {
     /// Hashing and checking this much takes a fraction of a millisecond.
     const SMALL: usize = 64 * 1024;
     if bytes <= SMALL {
@@ -217,5 +223,5 @@ async fn apart<T: Send + 'static>(
     }
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|_| crate::storage::StorageError::Closed)
+        .map_err(|_| StorageError::Closed)
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::postgres::{self, AddressError};
 use crate::sqlite::OpenError;
 use crate::storage::StorageError;
 
@@ -46,6 +47,21 @@ pub(super) enum Failure {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The address of the database is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] postgres::OpenError),
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -106,13 +122,13 @@ struct Report {
 struct ReportedError {
     kind: &'static str,
     message: String,
-    hints: Vec<&'static str>,
+    hints: &'static [&'static str],
 }
 
 impl Failure {
     /// Says on stderr what went wrong, and returns the exit code.
     pub(super) fn report(&self, json: bool) -> ExitCode {
-        let (code, kind, hints) = self.kind();
+        let ((code, kind), hints) = (self.kind(), self.hints());
         if let (Self::Usage(error), false) = (self, json) {
             // clap knows best how to show wrong usage. Nobody is there to be told if that fails.
             drop(error.print());
@@ -149,57 +165,66 @@ impl Failure {
         message
     }
 
-    fn kind(&self) -> (u8, &'static str, Vec<&'static str>) {
+    /// Returns the exit code, and the name of the kind for programs.
+    fn kind(&self) -> (u8, &'static str) {
         match self {
-            Self::Usage(_) => (2, "usage", vec!["see: ebb-relay --help"]),
-            Self::Origin(_) => (
-                2,
-                "usage",
-                vec!["give scheme, host and port in lower case, with no path and no closing slash"],
-            ),
-            Self::Folder { .. } | Self::Lock { .. } => (
-                1,
-                "folder",
-                vec!["the user that runs ebb-relay must own the data folder"],
-            ),
-            Self::InUse { .. } => (
-                1,
-                "in-use",
-                vec!["stop the other one, or name another --data"],
-            ),
-            Self::Open(OpenError::Damaged { .. }) | Self::Storage(StorageError::Damaged(_)) => (
-                5,
-                "damaged",
-                vec![
-                    "keep the folder as it is, and start with an empty --data (and a new token)",
-                    "devices give back what they hold at their next sync; nothing is lost that a device still has",
-                ],
-            ),
-            Self::Open(OpenError::Newer { .. }) => (
-                1,
-                "newer",
-                vec!["install the newest ebb-relay; the data was not changed"],
-            ),
-            Self::Open(
-                OpenError::Open { .. } | OpenError::Create { .. } | OpenError::Thread(_),
-            ) => (
-                1,
-                "storage",
-                vec!["the user that runs ebb-relay must be able to write to the data folder"],
-            ),
-            Self::Storage(_) => (1, "storage", vec!["is the disk full, or read-only?"]),
-            Self::Listen { .. } => (
-                1,
-                "listen",
-                vec!["name a free address with --listen; port 0 picks one"],
-            ),
-            Self::Runtime(_) | Self::Random(_) => (1, "system", vec![]),
-            Self::Output(_) => (1, "output", vec![]),
-            Self::UnknownToken(_) => (1, "unknown-token", vec!["see: ebb-relay token list"]),
-            Self::NotOneJournal { .. } => {
-                (1, "unknown-journal", vec!["see: ebb-relay journals list"])
+            Self::Usage(_) | Self::Origin(_) | Self::Address(_) => (2, "usage"),
+            Self::Open(OpenError::Damaged { .. }) | Self::Storage(StorageError::Damaged(_)) => {
+                (5, "damaged")
             }
-            Self::Silent { .. } | Self::NotReady { .. } => (1, "not-ready", vec![]),
+            Self::Open(OpenError::Newer { .. })
+            | Self::Database(postgres::OpenError::Newer { .. }) => (1, "newer"),
+            Self::Open(_) | Self::Database(_) | Self::Storage(_) => (1, "storage"),
+            Self::Folder { .. } | Self::Lock { .. } => (1, "folder"),
+            Self::Read { .. } => (1, "file"),
+            Self::InUse { .. } => (1, "in-use"),
+            Self::Listen { .. } => (1, "listen"),
+            Self::Runtime(_) | Self::Random(_) => (1, "system"),
+            Self::Output(_) => (1, "output"),
+            Self::UnknownToken(_) => (1, "unknown-token"),
+            Self::NotOneJournal { .. } => (1, "unknown-journal"),
+            Self::Silent { .. } | Self::NotReady { .. } => (1, "not-ready"),
+        }
+    }
+
+    /// Returns what to do about it.
+    fn hints(&self) -> &'static [&'static str] {
+        match self {
+            Self::Usage(_) => &["see: ebb-relay --help"],
+            Self::Origin(_) => {
+                &["give scheme, host and port in lower case, with no path and no closing slash"]
+            }
+            Self::Address(_) => &[
+                "give --database postgres://USER@HOST:PORT/NAME, and the password in a file or the environment",
+            ],
+            Self::Open(OpenError::Damaged { .. }) | Self::Storage(StorageError::Damaged(_)) => &[
+                "keep the folder as it is, and start with an empty --data (and a new token)",
+                "devices give back what they hold at their next sync; nothing is lost that a device still has",
+            ],
+            Self::Open(OpenError::Newer { .. })
+            | Self::Database(postgres::OpenError::Newer { .. }) => {
+                &["install the newest ebb-relay; the data was not changed"]
+            }
+            Self::Open(_) => {
+                &["the user that runs ebb-relay must be able to write to the data folder"]
+            }
+            Self::Database(_) => {
+                &["is the database running, and may this user create the schema `ebb_relay` in it?"]
+            }
+            Self::Storage(_) => &["is the disk full, or read-only?"],
+            Self::Folder { .. } | Self::Lock { .. } => {
+                &["the user that runs ebb-relay must own the data folder"]
+            }
+            Self::Read { .. } => &["the user that runs ebb-relay must be able to read it"],
+            Self::InUse { .. } => &["stop the other one, or name another --data"],
+            Self::Listen { .. } => &["name a free address with --listen; port 0 picks one"],
+            Self::UnknownToken(_) => &["see: ebb-relay token list"],
+            Self::NotOneJournal { .. } => &["see: ebb-relay journals list"],
+            Self::Runtime(_)
+            | Self::Random(_)
+            | Self::Output(_)
+            | Self::Silent { .. }
+            | Self::NotReady { .. } => &[],
         }
     }
 }

@@ -112,7 +112,7 @@ impl Serve {
     }
 
     async fn serve(self, json: bool) -> Result<(), Failure> {
-        let store: Arc<dyn Storage> = Arc::new(self.data.open()?);
+        let store = self.data.open().await?.storage();
         let _lock = self.lock()?;
         let (stopping, stop) = watch::channel(false);
         let mut signals = Signals::listen()?;
@@ -158,18 +158,23 @@ impl Serve {
         Ok(())
     }
 
-    /// Makes sure that no other server uses the data: events reach only the subscribers of one process.
-    fn lock(&self) -> Result<File, Failure> {
-        let path: PathBuf = self.data.folder.join("serve.lock");
+    /// Makes sure that no other server uses the folder: what is written there is told only to the subscribers of one process.
+    /// A database tells all relays, and needs no lock.
+    fn lock(&self) -> Result<Option<File>, Failure> {
+        let folder = match (&self.data.folder, &self.data.database) {
+            (Some(folder), None) => folder,
+            _ => return Ok(None),
+        };
+        let path: PathBuf = folder.join("serve.lock");
         let failed = |source| Failure::Lock {
             path: path.clone(),
             source,
         };
         let file = File::create(&path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) => Err(Failure::InUse {
-                path: self.data.folder.clone(),
+                path: folder.clone(),
             }),
             Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
         }

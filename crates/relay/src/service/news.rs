@@ -65,6 +65,18 @@ impl News {
         }
     }
 
+    /// Tells everyone: something may be new anywhere.
+    pub(crate) fn tell_all(&self) {
+        let waiting = self
+            .0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (sender, _) in waiting.journals.values() {
+            sender.send_replace(());
+        }
+    }
+
     /// Waits for a journal's news from now on.
     ///
     /// # Errors

@@ -9,7 +9,11 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Every migration, in order; a file of version n has the first n.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+];
 /// How long a connection waits for another process (an `ebb-relay token new` beside a server, say).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long emptying the write-ahead log waits for readers; it is tried again later.
