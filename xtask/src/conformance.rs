@@ -1,8 +1,11 @@
 //! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
 //!
 //! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `insights`: another
-//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR and as tables. `page`: the appointment report is valid HTML, accessible, and prints on one sheet. `postgres`: the relay's
-//! other store keeps what every store promises. `wasm`: the crates without IO are checked for a machine that has no operating system.
+//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR and as tables. `page`: the
+//! appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine
+//! that has no operating system.
+//!
+//! Of the relay, each also alone: `postgres`: its other store keeps what every store promises.
 
 mod formats;
 mod insights;

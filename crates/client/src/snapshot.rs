@@ -63,9 +63,7 @@ pub(crate) fn forsake(
         let Ok(snapshot) = Snapshot::parse(one.bytes.clone()) else {
             continue;
         };
-        let manifest = snapshot.manifest();
-        let last = (manifest.first.0..).nth(manifest.parts.len().saturating_sub(1));
-        if manifest.author.chain() == *chain && last.is_none_or(|last| last > after.0) {
+        if snapshot.manifest().has_parts_after(chain, after) {
             writer.put_snapshot(&one.hash, &one.bytes, SnapshotState::Overtaken)?;
         }
     }

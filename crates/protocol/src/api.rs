@@ -195,14 +195,17 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// Returns those that may be relied on by what the log and the acknowledgements here say, newest first.
+    /// Returns those that may be relied on by what the log and the acknowledgements here say, newest first. Acknowledgements of
+    /// devices that are no members any more do not count, nor does a snapshot that a frontier has overtaken.
     pub fn relied_on<'a>(&'a self, log: &'a MemberLog) -> impl Iterator<Item = Snapshot> + 'a {
         self.snapshots.iter().rev().filter_map(|bytes| {
             let snapshot = Snapshot::parse(bytes.0.clone()).ok()?;
             let manifest = snapshot.verify(log).ok()?;
             let of = self.acknowledgements.iter();
             let of = of.filter(|one| one.snapshot == snapshot.hash() && one.verify(log).is_ok());
-            snapshot::is_attested(manifest, of.map(|one| one.device), log).then_some(snapshot)
+            let relied = snapshot::is_attested(manifest, of.map(|one| one.device), log)
+                && !snapshot::is_overtaken(manifest, log);
+            relied.then_some(snapshot)
         })
     }
 }

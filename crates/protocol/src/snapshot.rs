@@ -5,7 +5,7 @@
 //! envelopes say the same. Both travel beside the envelopes. A relay prunes by them, and a device that has none of the covered
 //! envelopes starts from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
@@ -20,7 +20,7 @@ use crate::limits;
 use crate::log::MemberLog;
 use crate::role::Role;
 use crate::sign::{self, BadSignature, Signer};
-use crate::vector::Vector;
+use crate::vector::{Position, Vector};
 
 /// The device and the salt that a chain's id derives from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
@@ -69,6 +69,34 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Describes a snapshot by its parts, in order; none without any.
+    pub fn of<'a>(
+        parts: impl IntoIterator<Item = &'a Envelope>,
+        covers: Vector,
+        mut authors: Vec<Author>,
+    ) -> Option<Self> {
+        let mut parts = parts.into_iter().peekable();
+        let header = parts.peek()?.header();
+        authors.sort();
+        Some(Self {
+            journal: header.journal,
+            author: Author {
+                device: header.device,
+                salt: header.salt,
+            },
+            first: header.seq,
+            head: header.head,
+            parts: parts.map(Envelope::hash).collect(),
+            covers,
+            authors,
+        })
+    }
+
+    /// Returns whether a part stands after a place of a chain.
+    pub fn has_parts_after(&self, chain: &ChainId, after: Seq) -> bool {
+        self.author.chain() == *chain && self.last() > after
+    }
+
     /// Returns the place of the last part.
     pub fn last(&self) -> Seq {
         let parts = u64::try_from(self.parts.len()).unwrap_or(u64::MAX);
@@ -269,6 +297,39 @@ pub fn is_attested(
     alone
         || cfg!(ebb_mutant = "adopt-unattested")
         || acknowledged_by.into_iter().any(|device| device != author)
+}
+
+/// Returns what a snapshot made in the chain `own` covers of what was seen: each chain up to the first envelope that is held back.
+/// `held` names those in order, and `hash_at` tells which envelope is at a place. `None` if something after a held one is merged,
+/// what is before it is not known, or it is of the own chain: then it cannot be told.
+///
+/// # Errors
+/// Those of `hash_at`.
+pub fn covered<E>(
+    own: &ChainId,
+    mut seen: Vector,
+    held: impl IntoIterator<Item = (ChainId, Seq)>,
+    mut hash_at: impl FnMut(&ChainId, Seq) -> Result<Option<EnvelopeHash>, E>,
+) -> Result<Option<Vector>, E> {
+    let mut tails: BTreeMap<ChainId, (Seq, u64)> = BTreeMap::new();
+    for (chain, first) in held {
+        let (_, count) = tails.entry(chain).or_insert((first, 0));
+        *count += 1;
+    }
+    for (chain, (first, count)) in tails {
+        let before = Seq(first.0.saturating_sub(1));
+        if chain == *own || before.0.saturating_add(count) != seen.seq(&chain).0 {
+            return Ok(None);
+        }
+        seen.0.remove(&chain);
+        if before > Seq(0) {
+            let Some(hash) = hash_at(&chain, before)? else {
+                return Ok(None);
+            };
+            seen.0.insert(chain, Position { seq: before, hash });
+        }
+    }
+    Ok(Some(seen))
 }
 
 /// Judges the envelopes that are said to be a snapshot's parts, as any envelopes are judged: next to one another in their chain, by

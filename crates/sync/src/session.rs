@@ -185,12 +185,12 @@ impl<R: CryptoRng> Session<R> {
             self.start_chain();
         }
         let progress = before != (self.replica.log.length(), self.replica.vector());
-        if answer.more && (progress || !may_stall) {
-            if !progress {
-                return Err(Fault::Nonsense(Nonsense::NoProgress));
-            }
+        if answer.more && progress {
             self.ask();
             return Ok(());
+        }
+        if answer.more && !may_stall {
+            return Err(Fault::Nonsense(Nonsense::NoProgress));
         }
         if let Some(epoch) = self.replica.lacks_key() {
             self.actions

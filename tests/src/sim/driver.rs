@@ -187,8 +187,7 @@ impl Machine {
             }
             Action::StartChain(salt) => self.rebuild(Some(salt), around.now, around.random),
             Action::Yield { after } => {
-                self.give_way(after);
-                self.disk.commit();
+                self.yield_chain(after);
                 return Next::Again;
             }
             Action::CollectUnsealed => {
@@ -360,6 +359,11 @@ impl Machine {
         Arc::make_mut(&mut state.blobs).extend(of.filter(|(hash, _)| named.contains(hash)));
         self.disk.commit();
         self.ring = self.open_ring();
+    }
+
+    fn yield_chain(&mut self, after: Seq) {
+        self.give_way(after);
+        self.disk.commit();
     }
 
     /// Takes own envelopes after a place out of the chain, and keeps them apart; durable once that is committed.

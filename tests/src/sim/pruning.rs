@@ -7,7 +7,7 @@ use protocol::cbor::Bytes;
 use protocol::id::{ChainId, Seq, SnapshotHash};
 use protocol::judge::ChainTip;
 use protocol::limits;
-use protocol::snapshot::{Acknowledgement, Manifest, Snapshot, is_overtaken};
+use protocol::snapshot::{Acknowledgement, Manifest, Snapshot};
 
 use super::ledger::Covered;
 use super::relay::{Placed, Shelf, problem};
@@ -166,7 +166,7 @@ impl Shelf {
 
     /// Forgets the oldest snapshots beyond the limit, but never the two newest that may be relied on.
     fn make_room(&mut self, added: usize) {
-        let needed: Vec<SnapshotHash> = self.relied_on().map(|one| one.hash()).collect();
+        let needed: Vec<SnapshotHash> = self.relied_on().iter().map(Snapshot::hash).collect();
         let surplus = (self.snapshots.len() + added).saturating_sub(limits::SNAPSHOTS);
         let oldest = self.snapshots.iter().map(|one| one.snapshot.hash());
         let drop: Vec<SnapshotHash> = oldest
@@ -177,17 +177,16 @@ impl Shelf {
     }
 
     /// Returns the two newest snapshots that may be relied on.
-    fn relied_on(&self) -> impl Iterator<Item = Snapshot> {
+    fn relied_on(&self) -> Vec<Snapshot> {
         let listed = self.listed();
-        let relied: Vec<Snapshot> = listed.relied_on(&self.log).collect();
-        let stand = |one: &Snapshot| !is_overtaken(one.manifest(), &self.log);
-        relied.into_iter().filter(stand).take(RELIED_ON)
+        listed.relied_on(&self.log).take(RELIED_ON).collect()
     }
 
     /// Forgets what the older of the two newest snapshots covers that may be relied on, but for parts of snapshots. Returns how many
     /// envelopes.
     pub(crate) fn prune(&mut self) -> usize {
-        let Some(older) = self.relied_on().nth(RELIED_ON - 1) else {
+        let relied = self.relied_on();
+        let Some(older) = relied.get(RELIED_ON - 1) else {
             return 0;
         };
         let parts: Vec<(ChainId, Seq, Seq)> = self

@@ -2,6 +2,7 @@
 //! does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use journal::batch::{self, Authors, Batch, Encoder, Pushed};
@@ -13,10 +14,9 @@ use protocol::cbor::Bytes;
 use protocol::envelope::{Envelope, Kind, VerifiedEnvelope};
 use protocol::id::{ChainId, EnvelopeHash, Seq, SnapshotHash};
 use protocol::judge::ChainTip;
-use protocol::log::MemberLog;
 use protocol::role::Role;
-use protocol::snapshot::{Acknowledgement, Author, Manifest, Snapshot, is_overtaken, judge_parts};
-use protocol::vector::{Position, Vector};
+use protocol::snapshot::{self, Acknowledgement, Author, Manifest, Snapshot, judge_parts};
+use protocol::vector::Vector;
 use seal::Keyring;
 use store::snapshot::SnapshotState;
 use sync::Outgoing;
@@ -66,10 +66,8 @@ fn newest(state: &State) -> Option<&Judged> {
 /// Hands no snapshot on any more whose parts do not stand in the own chain, which ends at a place now.
 pub(crate) fn forsake(state: &mut State, chain: &ChainId, after: Seq) {
     for one in Arc::make_mut(&mut state.snapshots) {
-        let manifest = one.snapshot.manifest();
-        let last = (manifest.first.0..).nth(manifest.parts.len().saturating_sub(1));
         let given = matches!(one.state, SnapshotState::Own | SnapshotState::Checked);
-        if given && manifest.author.chain() == *chain && last.is_none_or(|last| last > after.0) {
+        if given && one.snapshot.manifest().has_parts_after(chain, after) {
             one.state = SnapshotState::Overtaken;
         }
     }
@@ -146,24 +144,21 @@ pub(crate) fn batches(state: &State) -> Vec<Vec<u8>> {
     parts.collect()
 }
 
-/// Returns what a snapshot made now covers of what was seen: each chain up to the first envelope that is held back. `None` if something
-/// after such a one is merged, or it is of the own chain.
-fn covered(state: &State, own: ChainId, mut seen: Vector) -> Option<Vector> {
-    for (chain, of) in &state.chains {
-        let Some(first) = of.kept.iter().position(|kept| kept.held.is_some()) else {
-            continue;
-        };
-        if *chain == own || of.kept.iter().skip(first).any(|kept| kept.held.is_none()) {
-            return None;
-        }
-        seen.0.remove(chain);
-        if let Some(before) = first.checked_sub(1).and_then(|before| of.kept.get(before)) {
-            let seq = Seq(u64::try_from(first).ok()?);
-            let hash = before.hash;
-            seen.0.insert(*chain, Position { seq, hash });
-        }
-    }
-    Some(seen)
+/// Returns what a snapshot made now covers of what was seen, if that can be told.
+fn covered(state: &State, own: ChainId, seen: Vector) -> Option<Vector> {
+    let held = state.chains.iter().flat_map(|(chain, of)| {
+        let places = (1..).map(Seq).zip(&of.kept);
+        let held = places.filter(|(_, kept)| kept.held.is_some());
+        held.map(|(seq, _)| (*chain, seq))
+    });
+    let hash_at = |chain: &ChainId, seq: Seq| {
+        let place = usize::try_from(seq.0 - 1).unwrap_or(usize::MAX);
+        let kept = state.chains.get(chain).and_then(|of| of.kept.get(place));
+        let here = kept.filter(|kept| kept.envelope.is_some());
+        Ok::<_, Infallible>(here.map(|kept| kept.hash))
+    };
+    let Ok(covered) = snapshot::covered(&own, seen, held, hash_at);
+    covered
 }
 
 /// Describes the snapshot that these envelopes are the parts of, before they are kept; and what exactly it covers.
@@ -182,22 +177,8 @@ pub(crate) fn manifest(state: &State, parts: &[Outgoing]) -> Option<(Manifest, C
         let hashes = of.kept.iter().take(places).map(|kept| kept.hash);
         covered.insert(*id, hashes.collect());
     }
-    authors.sort();
-    let manifest = Manifest {
-        journal: state.log.journal(),
-        author: Author {
-            device: header.device,
-            salt: header.salt,
-        },
-        first: header.seq,
-        parts: parts
-            .iter()
-            .map(|part| part.envelope.envelope().hash())
-            .collect(),
-        covers,
-        authors,
-        head: header.head,
-    };
+    let parts = parts.iter().map(|part| part.envelope.envelope());
+    let manifest = Manifest::of(parts, covers, authors)?;
     Some((manifest, covered))
 }
 
@@ -257,7 +238,7 @@ impl Machine {
             .ok_or("no list of snapshots")?;
         let log = Arc::clone(&self.disk.now().log);
         for snapshot in listed.relied_on(&log) {
-            if !self.wants(snapshot.manifest(), &log) {
+            if !self.wants(snapshot.manifest()) {
                 continue;
             }
             let parts = around
@@ -274,11 +255,11 @@ impl Machine {
         Ok(false)
     }
 
-    fn wants(&self, manifest: &Manifest, log: &MemberLog) -> bool {
+    fn wants(&self, manifest: &Manifest) -> bool {
         let state = self.disk.now();
         let length = |chain: &ChainId| state.chains.get(chain).map_or(0, |of| of.length());
         let mut covered = manifest.covers.0.iter();
-        covered.any(|(chain, at)| length(chain) < at.seq.0) && !is_overtaken(manifest, log)
+        covered.any(|(chain, at)| length(chain) < at.seq.0)
     }
 
     /// Takes a snapshot in whole, or nothing of it.

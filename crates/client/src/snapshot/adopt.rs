@@ -47,12 +47,11 @@ impl Here {
         })
     }
 
-    /// Returns whether a snapshot may be relied on and covers something that is not here.
+    /// Returns whether a snapshot covers something that is not here.
     fn wants(&self, manifest: &Manifest) -> bool {
         let lacks = |chain: &ChainId, seq: Seq| self.vector.seq(chain) < seq;
         let mut covered = manifest.covers.0.iter();
         covered.any(|(chain, at)| lacks(chain, at.seq))
-            && !snapshot::is_overtaken(manifest, &self.log)
     }
 }
 
@@ -112,7 +111,9 @@ impl Journal {
         let here = Here::read(&self.replica, &device)?;
         for snapshot in snapshots.iter().rev() {
             let manifest = snapshot.manifest();
-            if snapshot.verify(&here.log).is_err() || !here.wants(manifest) {
+            let counts =
+                snapshot.verify(&here.log).is_ok() && !snapshot::is_overtaken(manifest, &here.log);
+            if !counts || !here.wants(manifest) {
                 continue;
             }
             let part =

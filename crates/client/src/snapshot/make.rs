@@ -1,15 +1,14 @@
 //! Making a snapshot: when, of what, and its manifest.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use journal::DocumentId;
 use journal::batch::{Encoder, Pushed};
-use protocol::id::{ChainId, JournalId, Seq};
 use protocol::limits;
 use protocol::role::Role;
-use protocol::snapshot::{Author, Manifest};
-use protocol::vector::{Position, Vector};
+use protocol::snapshot::{self, Author, Manifest};
+use protocol::vector::Vector;
 use store::{Reader, StoreError};
 use sync::Outgoing;
 
@@ -42,30 +41,13 @@ pub(crate) fn is_due(reader: &Reader<'_>, path: &Path) -> Result<bool, LoadError
     Ok(log.role(&reader.own()?.device) == Some(Role::Owner) && !log.is_erased())
 }
 
-/// Returns what a snapshot made now covers of what was seen: each chain up to the first envelope that is held back here. `None` if
-/// something after such a one is merged, what is before it is not here, or it is of the own chain: then it cannot be told.
-fn covered(reader: &Reader<'_>, mut seen: Vector) -> Result<Option<Vector>, StoreError> {
-    let own = reader.own()?.chain;
-    let mut held: BTreeMap<ChainId, (Seq, u64)> = BTreeMap::new();
-    for one in reader.held()? {
-        let (_, count) = held.entry(one.chain).or_insert((one.envelope.seq, 0));
-        *count += 1;
-    }
-    for (chain, (first, count)) in held {
-        let last_before = Seq(first.0.saturating_sub(1));
-        if chain == own || last_before.0 + count != seen.seq(&chain).0 {
-            return Ok(None);
-        }
-        seen.0.remove(&chain);
-        if last_before > Seq(0) {
-            let Some(before) = reader.envelope(&chain, last_before)? else {
-                return Ok(None);
-            };
-            let (seq, hash) = (before.seq, before.hash);
-            seen.0.insert(chain, Position { seq, hash });
-        }
-    }
-    Ok(Some(seen))
+/// Returns what a snapshot made now covers of what was seen, if that can be told.
+fn covered(reader: &Reader<'_>, seen: Vector) -> Result<Option<Vector>, StoreError> {
+    let held = reader.held()?.into_iter();
+    let held = held.map(|one| (one.chain, one.envelope.seq));
+    snapshot::covered(&reader.own()?.chain, seen, held, |chain, seq| {
+        Ok(reader.envelope(chain, seq)?.map(|found| found.hash))
+    })
 }
 
 /// Gathers everything that is in envelopes into batches, each of which fits one. What is recorded and not sealed yet stays out.
@@ -102,38 +84,22 @@ pub(crate) fn batches(reader: &Reader<'_>, path: &Path) -> Result<Vec<Vec<u8>>, 
 /// Describes the snapshot that these envelopes are the parts of; none if they are no snapshot.
 pub(crate) fn manifest(
     reader: &Reader<'_>,
-    journal: JournalId,
     parts: &[Outgoing],
 ) -> Result<Option<Manifest>, StoreError> {
     let Some(first) = parts.first() else {
         return Ok(None);
     };
-    let header = first.envelope.header();
     let Some(covers) = covered(reader, first.seen.clone())? else {
         return Ok(None);
     };
     let chains = reader.chains()?.into_iter();
-    let mut authors: Vec<Author> = chains
+    let authors = chains
         .filter(|(id, _)| covers.0.contains_key(id))
         .map(|(_, chain)| Author {
             device: chain.device,
             salt: chain.salt,
         })
         .collect();
-    authors.sort();
-    Ok(Some(Manifest {
-        journal,
-        author: Author {
-            device: header.device,
-            salt: header.salt,
-        },
-        first: header.seq,
-        parts: parts
-            .iter()
-            .map(|part| part.envelope.envelope().hash())
-            .collect(),
-        covers,
-        authors,
-        head: header.head,
-    }))
+    let parts = parts.iter().map(|part| part.envelope.envelope());
+    Ok(Manifest::of(parts, covers, authors))
 }

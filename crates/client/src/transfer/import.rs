@@ -1,8 +1,8 @@
 //! Taking in files: every row that is an entry and is not here yet, in one transaction.
 //!
-//! An import is one action: all of it is stored, or nothing, and `ebb undo` takes it back. It is a record again (see `record.rs`): ids stay, the first
-//! author is named as the file claims, and the changes are this device's own. Entries land in the months of their ids,
-//! many in one change.
+//! An import is one action: all of it is stored, or nothing, and `ebb undo` takes it back. It is a record again (see `record.rs`):
+//! ids stay, the first author is named as the file claims, and the changes are this device's own. Entries land in the months of
+//! their ids, many in one change.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};

@@ -1,11 +1,11 @@
 //! Manifests of snapshots: which are sound, who may sign them, and which may be relied on.
 
 use super::story::{Key, Story};
-use crate::id::{ChainSalt, EnvelopeHash, PersonId, Seq};
+use crate::id::{ChainId, ChainSalt, EnvelopeHash, PersonId, Seq};
 use crate::role::Role;
 use crate::sign::Signer;
 use crate::snapshot::{
-    Acknowledgement, Author, Manifest, Snapshot, SnapshotError, is_attested, is_overtaken,
+    Acknowledgement, Author, Manifest, Snapshot, SnapshotError, covered, is_attested, is_overtaken,
 };
 use crate::vector::{Position, Vector};
 
@@ -192,4 +192,26 @@ fn a_removal_that_its_maker_did_not_know_overtakes_it() {
     story.remove(&[&member], frontier(4));
     let after = manifest(&story, &[&member]);
     assert!(!is_overtaken(&after, &story.log), "its maker knew");
+}
+
+#[test]
+fn a_snapshot_covers_each_chain_up_to_the_first_envelope_that_is_held() {
+    let chain = |number| ChainId([number; 16]);
+    let at = |seq: u64| Position {
+        seq: Seq(seq),
+        hash: EnvelopeHash([7; 32]),
+    };
+    let seen = || Vector([(chain(1), at(4)), (chain(2), at(6)), (chain(3), at(2))].into());
+    let of = |own, held: &[(u8, u64)], known: bool| {
+        let held = held.iter().map(|(of, seq)| (chain(*of), Seq(*seq)));
+        let hash_at = |_: &ChainId, seq: Seq| Ok::<_, ()>(known.then(|| at(seq.0).hash));
+        covered(&chain(own), seen(), held, hash_at).unwrap()
+    };
+    assert_eq!(of(1, &[], true), Some(seen()));
+    let held = [(2, 5), (2, 6), (3, 1), (3, 2)];
+    let expected = Vector([(chain(1), at(4)), (chain(2), at(4))].into());
+    assert_eq!(of(1, &held, true), Some(expected));
+    assert_eq!(of(1, &held, false), None, "what is before is not known");
+    assert_eq!(of(1, &[(2, 5)], true), None, "the sixth is merged");
+    assert_eq!(of(2, &held, true), None, "its own chain");
 }

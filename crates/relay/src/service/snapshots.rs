@@ -8,7 +8,7 @@ use protocol::cbor::Bytes;
 use protocol::id::{JournalId, SnapshotHash};
 use protocol::limits;
 use protocol::log::MemberLog;
-use protocol::snapshot::{self, Acknowledgement, Snapshot, SnapshotError};
+use protocol::snapshot::{Snapshot, SnapshotError};
 
 use super::Relay;
 use crate::storage::{SnapshotChange, SnapshotOutcome, StorageError, StoredSnapshot};
@@ -97,7 +97,7 @@ impl Relay {
         ) else {
             return Ok(0);
         };
-        let relied: Vec<Snapshot> = relied_on(&log, &stored).collect();
+        let relied = relied_on(&log, &stored);
         let Some(older) = relied.get(RELIED_ON - 1) else {
             return Ok(0);
         };
@@ -136,22 +136,9 @@ fn listed(stored: Vec<StoredSnapshot>) -> Snapshots {
     listed
 }
 
-/// Returns the snapshots here that may be relied on, newest first, as clients judge it: acknowledgements of devices that are no
-/// members any more do not count, nor does a snapshot that a frontier has overtaken.
-fn relied_on<'a>(
-    log: &'a MemberLog,
-    stored: &'a [StoredSnapshot],
-) -> impl Iterator<Item = Snapshot> + 'a {
-    let whole = stored.iter().rev().filter(|one| one.whole);
-    whole.filter_map(|one| {
-        let snapshot = Snapshot::parse(one.bytes.clone()).ok()?;
-        let counts = |one: &&Acknowledgement| one.verify(log).is_ok();
-        let by = one.acknowledgements.iter().filter(counts);
-        let manifest = snapshot.manifest();
-        let relied = snapshot::is_attested(manifest, by.map(|one| one.device), log)
-            && !snapshot::is_overtaken(manifest, log);
-        relied.then_some(snapshot)
-    })
+/// Returns the snapshots here that may be relied on, newest first, as clients judge it.
+fn relied_on(log: &MemberLog, stored: &[StoredSnapshot]) -> Vec<Snapshot> {
+    listed(stored.to_vec()).relied_on(log).collect()
 }
 
 /// Returns the snapshots to forget so that no more than [`limits::SNAPSHOTS`] are kept: the oldest, but never the two newest that
@@ -161,13 +148,14 @@ fn superfluous(
     stored: &[StoredSnapshot],
     change: &SnapshotChange,
 ) -> Vec<SnapshotHash> {
-    let needed: Vec<SnapshotHash> = relied_on(log, stored)
-        .map(|snapshot| snapshot.hash())
-        .take(RELIED_ON)
-        .collect();
     let is_known = |new: &&Snapshot| stored.iter().all(|one| one.hash != new.hash());
     let added = change.new.iter().filter(is_known).count();
     let surplus = (stored.len() + added).saturating_sub(limits::SNAPSHOTS);
+    if surplus == 0 {
+        return Vec::new();
+    }
+    let relied = relied_on(log, stored).into_iter().take(RELIED_ON);
+    let needed: Vec<SnapshotHash> = relied.map(|snapshot| snapshot.hash()).collect();
     let droppable = stored.iter().map(|one| one.hash);
     droppable
         .filter(|hash| !needed.contains(hash))

@@ -64,12 +64,12 @@ impl Driver<'_> {
 
     /// Stores own envelopes; false if another process was there first.
     pub(super) fn store_own(&mut self, sealed: &[Outgoing]) -> Result<bool, SyncError> {
-        let (marks, journal, keys) = (&self.marks, self.journal, &self.keys);
+        let (marks, keys) = (&self.marks, &self.keys);
         let is_snapshot = self.snapshot.is_some();
         let stored = self.replica.write(|writer| {
             // Read before the parts move the chains.
             let manifest = match is_snapshot {
-                true => snapshot::manifest(writer, journal, sealed)?,
+                true => snapshot::manifest(writer, sealed)?,
                 false => None,
             };
             for outgoing in sealed {
