@@ -3,9 +3,12 @@
 //! Owns arguments, what is printed, and exit codes: 0 done, 1 could not, 2 wrong usage, 5 damaged data. stdout is the
 //! answer; stderr is talk, and with `--json` ends with one line holding the error.
 
+mod backup;
+mod check;
 mod failure;
 mod healthcheck;
 mod journals;
+mod migrate;
 mod serve;
 mod token;
 
@@ -45,6 +48,14 @@ enum Command {
     /// Look at the journals stored here: sizes and times, which is all a relay knows
     #[command(subcommand)]
     Journals(journals::Journals),
+    /// Copy everything into one file, while the relay runs or not
+    Backup(backup::Backup),
+    /// Bring everything back from such a file, into a folder or database that holds nothing yet
+    Restore(backup::Restore),
+    /// Read everything that is stored, with every signature, and say what is wrong
+    Check(check::Check),
+    /// Move everything from the folder to the database, or back, and verify that all of it arrived
+    Migrate(migrate::Migrate),
     /// Ask a running relay whether it is ready
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -181,6 +192,10 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(command) => command.run(json),
         Command::Token(command) => in_runtime(command.run(json)),
         Command::Journals(command) => in_runtime(command.run(json)),
+        Command::Backup(command) => in_runtime(command.run(json)),
+        Command::Restore(command) => in_runtime(command.run(json)),
+        Command::Check(command) => in_runtime(command.run(json)),
+        Command::Migrate(command) => in_runtime(command.run(json)),
         Command::Healthcheck(command) => command.run(json),
     }
 }
@@ -198,3 +213,6 @@ fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), 
 fn now() -> u64 {
     SystemClock::start().now()
 }
+
+#[cfg(test)]
+mod tests;

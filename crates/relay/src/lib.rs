@@ -6,6 +6,7 @@
 
 pub mod command;
 
+mod check;
 mod http;
 mod postgres;
 mod server;

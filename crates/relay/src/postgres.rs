@@ -12,6 +12,7 @@
 //! Source: PostgreSQL 15 documentation, "Transaction Isolation", "Explicit Locking", "NOTIFY".
 
 mod address;
+mod copy;
 mod envelopes;
 mod journals;
 mod listener;
@@ -22,7 +23,7 @@ mod tokens;
 
 use std::sync::{Mutex, PoisonError};
 
-use deadpool_postgres::{Client, Pool, PoolError, Transaction};
+use deadpool_postgres::{ClientWrapper, Pool, PoolError, Transaction};
 use protocol::id::{ChainId, JournalId, KeyId, Seq, SigningKey, SnapshotHash};
 use protocol::vector::Vector;
 use tokio_postgres::IsolationLevel;
@@ -77,14 +78,14 @@ impl Postgres {
 }
 
 /// Begins a transaction that reads, and sees one moment.
-async fn reading(client: &mut Client) -> Result<Transaction<'_>, StorageError> {
+async fn reading(client: &mut ClientWrapper) -> Result<Transaction<'_>, StorageError> {
     let begin = client.build_transaction();
     let begin = begin.isolation_level(IsolationLevel::RepeatableRead);
     Ok(begin.read_only(true).start().await?)
 }
 
 /// Begins a transaction that writes. Each statement sees what was committed before it.
-async fn writing(client: &mut Client) -> Result<Transaction<'_>, StorageError> {
+async fn writing(client: &mut ClientWrapper) -> Result<Transaction<'_>, StorageError> {
     let begin = client.build_transaction();
     let begin = begin.isolation_level(IsolationLevel::ReadCommitted);
     Ok(begin.start().await?)
@@ -358,7 +359,7 @@ impl From<PoolError> for StorageError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
@@ -378,17 +379,22 @@ mod tests {
 
     impl Database {
         async fn create() -> Self {
-            static COUNT: AtomicU32 = AtomicU32::new(0);
-            let server = std::env::var(SERVER).unwrap();
-            let number = COUNT.fetch_add(1, Ordering::SeqCst);
-            let name = format!("ebb_{}_{number}", std::process::id());
-            let address: Address = format!("{server}/postgres").parse().unwrap();
-            let pool = schema::connect(&address).unwrap();
-            let client = pool.get().await.unwrap();
-            let create = format!("CREATE DATABASE {name}");
-            client.batch_execute(&create).await.unwrap();
-            Self(format!("{server}/{name}").parse().unwrap())
+            Self(create().await.parse().unwrap())
         }
+    }
+
+    /// Makes an empty database, and returns its address.
+    pub(crate) async fn create() -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = std::env::var(SERVER).unwrap();
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let name = format!("ebb_{}_{number}", std::process::id());
+        let address: Address = format!("{server}/postgres").parse().unwrap();
+        let pool = schema::connect(&address).unwrap();
+        let client = pool.get().await.unwrap();
+        let create = format!("CREATE DATABASE {name}");
+        client.batch_execute(&create).await.unwrap();
+        format!("{server}/{name}")
     }
 
     impl Place for Database {

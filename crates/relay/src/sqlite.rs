@@ -6,6 +6,7 @@
 //!
 //! Source: SQLite, "Write-Ahead Logging" and "PRAGMA synchronous".
 
+mod copy;
 mod envelopes;
 mod journals;
 mod reader;
@@ -32,10 +33,11 @@ use crate::storage::{
 use reader::Readers;
 use writer::Writer;
 
+pub(crate) use copy::{CopyError, FileSink, FileSource, Unfinished, bring_back};
 pub(crate) use schema::OpenError;
 
 /// The file's name in the data folder.
-const FILE: &str = "relay.sqlite3";
+pub(crate) const FILE: &str = "relay.sqlite3";
 
 /// A store in one SQLite file. Dropping it finishes what is queued, then closes the file.
 pub(crate) struct Sqlite {
@@ -96,6 +98,12 @@ impl Sqlite {
     pub(crate) async fn disturb(&self, pragma: &'static str) {
         let set = self.write(move |db| db.query_row(pragma, [], |_| Ok(())).optional());
         set.await.unwrap();
+    }
+
+    /// Changes what is stored, as damage would.
+    pub(crate) async fn damage(&self, sql: &'static str) {
+        let changed = self.write(move |db| db.execute(sql, [])).await.unwrap();
+        assert!(changed > 0, "{sql}");
     }
 }
 

@@ -7,6 +7,7 @@
 //! Outcomes that callers expect are `Ok` values; a [`StorageError`] means that nothing is known to be written.
 #![doc = include_str!("storage/guarantees.md")]
 
+pub(crate) mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 

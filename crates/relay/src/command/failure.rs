@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::postgres::{self, AddressError};
-use crate::sqlite::OpenError;
+use crate::sqlite::{CopyError, OpenError};
 use crate::storage::StorageError;
 
 /// Why a command failed.
@@ -62,6 +62,30 @@ pub(super) enum Failure {
         #[source]
         source: std::io::Error,
     },
+    /// A copy cannot be made or brought back.
+    #[error(transparent)]
+    Copy(CopyError),
+    /// A database is needed.
+    #[error("no --database is given")]
+    NoDatabase,
+    /// A folder is needed.
+    #[error("no --data is given")]
+    NoFolder,
+    /// Relays use the database.
+    #[error("a relay serves this database")]
+    DatabaseInUse,
+    /// The database has rows.
+    #[error("the database holds something already")]
+    NotEmpty,
+    /// A copy is not what was copied.
+    #[error("the copy of table {0} is not what was copied; the source is as it was")]
+    Differs(&'static str),
+    /// Both engines are the same.
+    #[error("--from and --to name the same engine")]
+    SameEngine,
+    /// Data that is wrong.
+    #[error("{0} things are wrong")]
+    Wrong(usize),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -166,18 +190,27 @@ impl Failure {
     }
 
     /// Returns the exit code, and the name of the kind for programs.
-    fn kind(&self) -> (u8, &'static str) {
+    pub(super) fn kind(&self) -> (u8, &'static str) {
         match self {
-            Self::Usage(_) | Self::Origin(_) | Self::Address(_) => (2, "usage"),
+            Self::Usage(_)
+            | Self::Origin(_)
+            | Self::Address(_)
+            | Self::NoDatabase
+            | Self::NoFolder
+            | Self::SameEngine => (2, "usage"),
+            Self::Wrong(_) | Self::Differs(_) => (5, "damaged"),
+            Self::NotEmpty | Self::Copy(CopyError::Exists { .. }) => (1, "exists"),
+            Self::Copy(_) => (1, "file"),
             Self::Open(OpenError::Damaged { .. }) | Self::Storage(StorageError::Damaged(_)) => {
                 (5, "damaged")
             }
             Self::Open(OpenError::Newer { .. })
             | Self::Database(postgres::OpenError::Newer { .. }) => (1, "newer"),
+            Self::Open(OpenError::Older { .. }) => (1, "older"),
             Self::Open(_) | Self::Database(_) | Self::Storage(_) => (1, "storage"),
             Self::Folder { .. } | Self::Lock { .. } => (1, "folder"),
             Self::Read { .. } => (1, "file"),
-            Self::InUse { .. } => (1, "in-use"),
+            Self::InUse { .. } | Self::DatabaseInUse => (1, "in-use"),
             Self::Listen { .. } => (1, "listen"),
             Self::Runtime(_) | Self::Random(_) => (1, "system"),
             Self::Output(_) => (1, "output"),
@@ -205,6 +238,9 @@ impl Failure {
             | Self::Database(postgres::OpenError::Newer { .. }) => {
                 &["install the newest ebb-relay; the data was not changed"]
             }
+            Self::Open(OpenError::Older { .. }) => &[
+                "restore it into an empty --data first, which brings it up to date; it was not changed",
+            ],
             Self::Open(_) => {
                 &["the user that runs ebb-relay must be able to write to the data folder"]
             }
@@ -215,6 +251,24 @@ impl Failure {
             Self::Folder { .. } | Self::Lock { .. } => {
                 &["the user that runs ebb-relay must own the data folder"]
             }
+            Self::NoDatabase => &["give --database postgres://USER@HOST:PORT/NAME"],
+            Self::NoFolder => &["give --data DIR"],
+            Self::SameEngine => &[
+                "move from sqlite (the folder of --data) to postgres (the database of --database), or back",
+            ],
+            Self::DatabaseInUse => &["stop every relay on this database first"],
+            Self::NotEmpty => &["name a database, or an empty one, that no relay has used"],
+            Self::Copy(CopyError::Exists { .. }) => {
+                &["nothing was changed; name another file or folder, or move that one away"]
+            }
+            Self::Copy(_) => &["nothing was changed; is the disk full, or read-only?"],
+            Self::Differs(_) => {
+                &["nothing is lost: go on with the source, and run: ebb-relay check"]
+            }
+            Self::Wrong(_) => &[
+                "keep a copy of the data as it is, then restore the last backup that `ebb-relay check` finds nothing wrong with",
+                "devices give back what they hold at their next sync; nothing is lost that a device still has",
+            ],
             Self::Read { .. } => &["the user that runs ebb-relay must be able to read it"],
             Self::InUse { .. } => &["stop the other one, or name another --data"],
             Self::Listen { .. } => &["name a free address with --listen; port 0 picks one"],

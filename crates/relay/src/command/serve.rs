@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +113,11 @@ impl Serve {
 
     async fn serve(self, json: bool) -> Result<(), Failure> {
         let store = self.data.open().await?.storage();
-        let _lock = self.lock()?;
+        let _lock = match (&self.data.folder, &self.data.database) {
+            (Some(folder), None) => Some(lock(folder)?),
+            // A database tells all relays what one writes, and needs no lock.
+            _ => None,
+        };
         let (stopping, stop) = watch::channel(false);
         let mut signals = Signals::listen()?;
         let (listener, address) =
@@ -158,28 +162,6 @@ impl Serve {
         Ok(())
     }
 
-    /// Makes sure that no other server uses the folder: what is written there is told only to the subscribers of one process.
-    /// A database tells all relays, and needs no lock.
-    fn lock(&self) -> Result<Option<File>, Failure> {
-        let folder = match (&self.data.folder, &self.data.database) {
-            (Some(folder), None) => folder,
-            _ => return Ok(None),
-        };
-        let path: PathBuf = folder.join("serve.lock");
-        let failed = |source| Failure::Lock {
-            path: path.clone(),
-            source,
-        };
-        let file = File::create(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Failure::InUse {
-                path: folder.clone(),
-            }),
-            Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
-        }
-    }
-
     /// Makes an enrolment token if the relay needs one and never had any.
     async fn first_token(&self, store: &dyn Storage) -> Result<Option<String>, Failure> {
         if self.open || !store.tokens().await?.is_empty() {
@@ -205,6 +187,23 @@ impl Serve {
         } else {
             Origins::Named(self.origins.clone())
         }
+    }
+}
+
+/// Makes sure that no other server uses the folder: what is written there is told only to the subscribers of one process.
+pub(super) fn lock(folder: &Path) -> Result<File, Failure> {
+    let path: PathBuf = folder.join("serve.lock");
+    let failed = |source| Failure::Lock {
+        path: path.clone(),
+        source,
+    };
+    let file = File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Failure::InUse {
+            path: folder.to_owned(),
+        }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tokio_postgres::{AsyncMessage, NoTls};
 
 use super::address::Address;
+use super::copy::SERVING;
 use super::rows;
 use crate::storage::{Hear, StorageError};
 
@@ -62,7 +63,9 @@ async fn listen(
     let (client, mut connection) = address.config().connect(NoTls).await?;
     let messages = stream::poll_fn(move |context| connection.poll_message(context));
     let mut messages = std::pin::pin!(messages);
-    let mut start = std::pin::pin!(client.batch_execute("LISTEN ebb_relay"));
+    // The lock says to whoever would replace everything that a relay is running.
+    let sql = format!("SELECT pg_advisory_lock_shared({SERVING}); LISTEN ebb_relay");
+    let mut start = std::pin::pin!(client.batch_execute(&sql));
     let mut started = false;
     loop {
         tokio::select! {
