@@ -5,6 +5,7 @@
 
 mod backup;
 mod check;
+mod config;
 mod failure;
 mod healthcheck;
 mod journals;
@@ -34,6 +35,10 @@ struct Arguments {
     /// Print JSON: one document on stdout, errors as one line on stderr
     #[arg(long, global = true)]
     json: bool,
+    /// A TOML file with settings: each is an option's name without dashes, such as listen = "0.0.0.0:8787". The command line
+    /// and the environment come before it
+    #[arg(long, global = true, value_name = "FILE", env = "EBB_RELAY_CONFIG")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,12 +69,7 @@ enum Command {
 #[derive(Args)]
 struct Data {
     /// The folder that holds everything; created when missing
-    #[arg(
-        long = "data",
-        value_name = "DIR",
-        env = "EBB_RELAY_DATA",
-        required_unless_present = "database"
-    )]
+    #[arg(long = "data", value_name = "DIR", env = "EBB_RELAY_DATA")]
     folder: Option<PathBuf>,
     /// A PostgreSQL that holds everything instead: postgres://USER@HOST:PORT/NAME. Any number of relays may share one
     #[arg(
@@ -98,7 +98,7 @@ impl Data {
         if let Some(address) = self.address()? {
             return Ok(Store::Postgres(Arc::new(Postgres::open(&address).await?)));
         }
-        let folder = self.folder.as_deref().unwrap_or(Path::new("."));
+        let folder = self.folder.as_deref().ok_or(Failure::NoData)?;
         create_private(folder).map_err(|source| Failure::Folder {
             path: folder.to_owned(),
             source,
@@ -171,14 +171,14 @@ fn print(answer: &impl Answer, json: bool) -> Result<(), Failure> {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let json = arguments.iter().any(|argument| argument == "--json");
-    let outcome = match Arguments::try_parse_from(&arguments) {
+    let outcome = match config::arguments(&arguments) {
         Ok(arguments) => dispatch(arguments),
-        Err(error) if error.use_stderr() => Err(Failure::Usage(error)),
-        Err(help) => {
+        Err(Failure::Usage(help)) if !help.use_stderr() => {
             // Nobody is there to be told that help cannot be printed.
             drop(help.print());
             Ok(())
         }
+        Err(failure) => Err(failure),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ pub mod command;
 
 mod check;
 mod http;
+mod metrics;
 mod postgres;
 mod server;
 mod service;

@@ -17,6 +17,7 @@ mod news;
 mod rates;
 mod snapshots;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(crate) struct Limits {
     pub(crate) journals: u64,
     /// Requests that a key may make in a minute, and at once.
     pub(crate) requests: u32,
+    /// Requests that may come from one address in a minute, and at once.
+    pub(crate) requests_per_address: u32,
     /// Event streams of one journal.
     pub(crate) subscribers_per_journal: usize,
     /// Event streams, in all.
@@ -62,6 +65,7 @@ impl Default for Limits {
             quota: 256 * 1024 * 1024,
             journals: 100_000,
             requests: 6_000,
+            requests_per_address: 60_000,
             subscribers_per_journal: 60,
             subscribers: 10_000,
             keep_alive: Duration::from_secs(20),
@@ -80,7 +84,8 @@ pub(crate) struct Relay {
     open: bool,
     logs: Logs,
     news: News,
-    rates: Rates,
+    rates: Rates<KeyId>,
+    addresses: Rates<IpAddr>,
 }
 
 /// A request and the proof that came with it.
@@ -131,6 +136,7 @@ impl Relay {
             logs: Logs::default(),
             news,
             rates: Rates::new(limits.requests),
+            addresses: Rates::new(limits.requests_per_address),
         }
     }
 
@@ -173,6 +179,14 @@ impl Relay {
         self.rates
             .take(proof.authorization.key, self.clock.elapsed())
             .map_err(|wait| ProofError::TooMany { wait })
+    }
+
+    /// Counts a request that comes from an address, whoever makes it.
+    ///
+    /// # Errors
+    /// The seconds to wait, if too many come.
+    pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), u64> {
+        self.addresses.take(address, self.clock.elapsed())
     }
 
     /// Checks, for a request that must not be taken twice, that it is new.

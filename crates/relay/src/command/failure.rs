@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::config::ConfigError;
+use crate::http::NoNetwork;
 use crate::postgres::{self, AddressError};
+use crate::server::TlsError;
 use crate::sqlite::{CopyError, OpenError};
 use crate::storage::StorageError;
 
@@ -65,6 +68,18 @@ pub(super) enum Failure {
     /// A copy cannot be made or brought back.
     #[error(transparent)]
     Copy(CopyError),
+    /// The file of settings is of no use.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A network that is none.
+    #[error(transparent)]
+    Network(#[from] NoNetwork),
+    /// The certificate or its key is of no use.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Neither a folder nor a database is named.
+    #[error("neither --data nor --database says where everything is")]
+    NoData,
     /// A database is needed.
     #[error("no --database is given")]
     NoDatabase,
@@ -195,6 +210,9 @@ impl Failure {
             Self::Usage(_)
             | Self::Origin(_)
             | Self::Address(_)
+            | Self::Config(_)
+            | Self::Network(_)
+            | Self::NoData
             | Self::NoDatabase
             | Self::NoFolder
             | Self::SameEngine => (2, "usage"),
@@ -209,7 +227,7 @@ impl Failure {
             Self::Open(OpenError::Older { .. }) => (1, "older"),
             Self::Open(_) | Self::Database(_) | Self::Storage(_) => (1, "storage"),
             Self::Folder { .. } | Self::Lock { .. } => (1, "folder"),
-            Self::Read { .. } => (1, "file"),
+            Self::Read { .. } | Self::Tls(_) => (1, "file"),
             Self::InUse { .. } | Self::DatabaseInUse => (1, "in-use"),
             Self::Listen { .. } => (1, "listen"),
             Self::Runtime(_) | Self::Random(_) => (1, "system"),
@@ -223,15 +241,8 @@ impl Failure {
     /// Returns what to do about it.
     fn hints(&self) -> &'static [&'static str] {
         match self {
-            Self::Usage(_) => &["see: ebb-relay --help"],
-            Self::Origin(_) => {
-                &["give scheme, host and port in lower case, with no path and no closing slash"]
-            }
-            Self::Address(_) => &[
-                "give --database postgres://USER@HOST:PORT/NAME, and the password in a file or the environment",
-            ],
             Self::Open(OpenError::Damaged { .. }) | Self::Storage(StorageError::Damaged(_)) => &[
-                "keep the folder as it is, and start with an empty --data (and a new token)",
+                "keep the folder as it is, and start from a backup (ebb-relay restore FILE) or with an empty --data and a new token",
                 "devices give back what they hold at their next sync; nothing is lost that a device still has",
             ],
             Self::Open(OpenError::Newer { .. })
@@ -251,10 +262,8 @@ impl Failure {
             Self::Folder { .. } | Self::Lock { .. } => {
                 &["the user that runs ebb-relay must own the data folder"]
             }
-            Self::NoDatabase => &["give --database postgres://USER@HOST:PORT/NAME"],
-            Self::NoFolder => &["give --data DIR"],
-            Self::SameEngine => &[
-                "move from sqlite (the folder of --data) to postgres (the database of --database), or back",
+            Self::Tls(_) => &[
+                "--tls-cert takes the certificate with its chain, --tls-key its private key, both as PEM",
             ],
             Self::DatabaseInUse => &["stop every relay on this database first"],
             Self::NotEmpty => &["name a database, or an empty one, that no relay has used"],
@@ -274,11 +283,35 @@ impl Failure {
             Self::Listen { .. } => &["name a free address with --listen; port 0 picks one"],
             Self::UnknownToken(_) => &["see: ebb-relay token list"],
             Self::NotOneJournal { .. } => &["see: ebb-relay journals list"],
-            Self::Runtime(_)
-            | Self::Random(_)
-            | Self::Output(_)
-            | Self::Silent { .. }
-            | Self::NotReady { .. } => &[],
+            _ => self.usage_hints(),
+        }
+    }
+
+    /// Returns how it is typed.
+    fn usage_hints(&self) -> &'static [&'static str] {
+        match self {
+            Self::Usage(_) => &["see: ebb-relay --help"],
+            Self::Origin(_) => {
+                &["give scheme, host and port in lower case, with no path and no closing slash"]
+            }
+            Self::Address(_) => &[
+                "give --database postgres://USER@HOST:PORT/NAME, and the password in a file or the environment",
+            ],
+            Self::Config(_) => {
+                &["settings are the options that `ebb-relay serve --help` shows, without dashes"]
+            }
+            Self::Network(_) => {
+                &["name each trusted proxy by its address, or the network it is in"]
+            }
+            Self::NoData => {
+                &["give --data DIR (a folder, created when missing), or set EBB_RELAY_DATA"]
+            }
+            Self::NoDatabase => &["give --database postgres://USER@HOST:PORT/NAME"],
+            Self::NoFolder => &["give --data DIR"],
+            Self::SameEngine => &[
+                "move from sqlite (the folder of --data) to postgres (the database of --database), or back",
+            ],
+            _ => &[],
         }
     }
 }

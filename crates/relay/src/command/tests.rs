@@ -1,11 +1,10 @@
 //! Commands over a store that holds something: copied, brought back, moved, checked.
 
+use std::ffi::OsString;
 use std::path::Path;
 
-use clap::Parser;
-
 use super::failure::Failure;
-use super::{Arguments, dispatch};
+use super::{config, dispatch};
 use crate::sqlite::{CopyError, OpenError, Sqlite};
 use crate::storage::tests::fill;
 use crate::storage::{JournalEntry, Storage, TokenId};
@@ -13,7 +12,8 @@ use crate::storage::{JournalEntry, Storage, TokenId};
 /// Runs a command as it would be typed.
 fn ebb_relay(arguments: &[&str]) -> Result<(), Failure> {
     let arguments = std::iter::once(&"ebb-relay").chain(arguments);
-    dispatch(Arguments::try_parse_from(arguments).map_err(Failure::Usage)?)
+    let arguments: Vec<OsString> = arguments.map(OsString::from).collect();
+    dispatch(config::arguments(&arguments)?)
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {

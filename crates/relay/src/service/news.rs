@@ -77,6 +77,12 @@ impl News {
         }
     }
 
+    /// Returns how many wait.
+    pub(crate) fn subscribers(&self) -> usize {
+        let waiting = self.0.waiting.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner).count
+    }
+
     /// Waits for a journal's news from now on.
     ///
     /// # Errors
