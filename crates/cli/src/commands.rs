@@ -14,6 +14,7 @@ mod export;
 mod held;
 mod import;
 mod insights;
+mod instant;
 mod invites;
 mod join;
 mod journals;

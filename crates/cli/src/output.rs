@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-pub(crate) use text::{Ink, Text, widths};
+pub(crate) use text::{Ink, Text, counted, widths};
 
 use crate::error::CommandError;
 

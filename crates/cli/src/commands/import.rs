@@ -8,7 +8,7 @@ use super::done::Done;
 use super::session::Session;
 use crate::arguments::Import;
 use crate::error::{CommandError, Exit, Outcome};
-use crate::output::Answer;
+use crate::output::{Answer, counted};
 
 /// How many refused rows people are shown; `--json` has all.
 const SHOWN: usize = 20;
@@ -80,9 +80,9 @@ fn told(imported: Imported, dry_run: bool) -> Box<dyn Answer> {
         .pair("already here", imported.already)
         .pair("refused", imported.refused.len())
         .say(&format!(
-            "{did} {} entries; {} were here already; {} refused.",
-            imported.new,
-            imported.already,
+            "{did} {}; {} here already; {} refused.",
+            counted(imported.new, "entry", "entries"),
+            counted(imported.already, "was", "were"),
             imported.refused.len()
         ));
     if let Some((first, last)) = span {
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn an_import_says_what_it_did_and_what_it_did_not() {
         insta::assert_snapshot!(told(imported(), false).human().rendered(false), @r"
-        Imported 2 entries; 1 were here already; 1 refused.
+        Imported 2 entries; 1 was here already; 1 refused.
         2026-11-01 to 2026-11-02: fatigue 2.
           refused: diary.csv line 7: at is empty
         Columns not read: Mood.

@@ -1,10 +1,12 @@
 //! The invites that are still open, and withdrawing one.
 
 use client::membership::invite::OpenInvite;
+use jiff::Zoned;
 use serde::Serialize;
 
 use super::done::Done;
-use super::people::{rfc_3339, table};
+use super::instant::Instant;
+use super::people::table;
 use super::session::Session;
 use crate::arguments::{Invites, InvitesCommand};
 use crate::error::Outcome;
@@ -16,19 +18,19 @@ struct InviteJson {
     id: String,
     name: String,
     role: String,
-    expires_at: String,
+    expires_at: Instant,
     expired: bool,
     approve: bool,
     by: String,
 }
 
-impl From<OpenInvite> for InviteJson {
-    fn from(invite: OpenInvite) -> Self {
+impl InviteJson {
+    fn new(invite: OpenInvite, now: &Zoned) -> Self {
         Self {
             id: invite.fingerprint,
             name: invite.person,
             role: invite.role.to_string(),
-            expires_at: rfc_3339(invite.expires_at),
+            expires_at: Instant::new(invite.expires_at, now),
             expired: invite.expired,
             approve: invite.approve,
             by: invite.by,
@@ -95,7 +97,9 @@ pub(super) fn invites(invites: &Invites, session: &Session) -> Outcome<Box<dyn A
     let mut journal = session.open()?;
     match &invites.command {
         None => {
-            let open = journal.invites()?.into_iter().map(InviteJson::from);
+            let now = session.now();
+            let open = journal.invites()?.into_iter();
+            let open = open.map(|invite| InviteJson::new(invite, &now));
             Ok(Box::new(Open(open.collect())))
         }
         Some(InvitesCommand::Withdraw { id }) => {
@@ -109,12 +113,13 @@ pub(super) fn invites(invites: &Invites, session: &Session) -> Outcome<Box<dyn A
 
 #[cfg(test)]
 mod tests {
+    use super::super::instant::noon;
     use super::*;
 
     #[test]
     fn open_invites_are_shown_with_what_they_give() {
         let invite = |person: &str, expired, approve| {
-            InviteJson::from(OpenInvite {
+            let invite = OpenInvite {
                 fingerprint: "12ab-34cd-56ef".to_owned(),
                 person: person.to_owned(),
                 role: client::membership::invite::Role::Contributor,
@@ -122,12 +127,13 @@ mod tests {
                 expired,
                 by: "laptop".to_owned(),
                 approve,
-            })
+            };
+            InviteJson::new(invite, &noon())
         };
         let open = Open(vec![invite("Sam", false, true), invite("Kim", true, false)]);
         insta::assert_snapshot!(open.human().rendered(false), @r"
-          12ab-34cd-56ef  for Sam  contributor  until 2026-11-29T11:40:00Z    made on laptop  to be approved
-          12ab-34cd-56ef  for Kim  contributor  expired 2026-11-29T11:40:00Z  made on laptop
+          12ab-34cd-56ef  for Sam  contributor  until Sun 29 Nov 12:40    made on laptop  to be approved
+          12ab-34cd-56ef  for Kim  contributor  expired Sun 29 Nov 12:40  made on laptop
         To make one worthless: ebb invites withdraw ID
         ");
         insta::assert_snapshot!(Open(Vec::new()).human().rendered(false), @"No link is open. To let someone in: ebb share --name NAME --role ROLE");

@@ -6,7 +6,7 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
 
-use super::people::rfc_3339;
+use super::instant::rfc_3339;
 use super::session::Session;
 use crate::arguments::{self, RoleName};
 use crate::error::{CommandError, Exit, Outcome};

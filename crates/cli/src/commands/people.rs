@@ -2,10 +2,11 @@
 
 use client::membership::invite::Waiting;
 use client::status::{Device, Person, Standing};
-use jiff::Timestamp;
+use jiff::Zoned;
 use serde::Serialize;
 
 use super::done::Done;
+use super::instant::Instant;
 use super::remove::not_wanted;
 use super::session::Session;
 use crate::arguments::{Members, MembersCommand};
@@ -23,11 +24,11 @@ pub(super) struct DeviceJson {
     /// `member`, `waiting` or `removed`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    joined_at: Option<String>,
+    joined_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     invited_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_heard: Option<String>,
+    last_heard: Option<Instant>,
     /// Whether it is a recovery phrase on paper.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     paper: bool,
@@ -43,8 +44,10 @@ struct PersonJson {
     devices: Vec<DeviceJson>,
 }
 
-impl From<Device> for DeviceJson {
-    fn from(device: Device) -> Self {
+impl DeviceJson {
+    /// Shows a device to someone for whom it is `now`.
+    pub(super) fn new(device: Device, now: &Zoned) -> Self {
+        let instant = |at| Instant::new(at, now);
         Self {
             name: device.name,
             fingerprint: device.fingerprint,
@@ -52,19 +55,20 @@ impl From<Device> for DeviceJson {
             state: state(device.standing),
             invited_by: device.invited_by,
             paper: device.paper,
-            joined_at: device.joined_at.map(rfc_3339),
-            last_heard: device.last_heard.map(rfc_3339),
+            joined_at: device.joined_at.map(instant),
+            last_heard: device.last_heard.map(instant),
             this: device.this,
         }
     }
 }
 
-impl From<Person> for PersonJson {
-    fn from(person: Person) -> Self {
+impl PersonJson {
+    fn new(person: Person, now: &Zoned) -> Self {
+        let devices = person.devices.into_iter();
         Self {
             name: person.name,
             role: person.role.map(|role| role.to_string()),
-            devices: person.devices.into_iter().map(DeviceJson::from).collect(),
+            devices: devices.map(|device| DeviceJson::new(device, now)).collect(),
         }
     }
 }
@@ -101,7 +105,7 @@ impl DeviceJson {
         let joined = self.joined_at.as_ref();
         let by = self.invited_by.as_ref();
         cells.push(match (joined, by) {
-            (Some(at), Some(by)) => format!("joined {at}, invited on {by}"),
+            (Some(at), Some(by)) => format!("joined {at}, invited by {by}"),
             (Some(at), None) => format!("joined {at}"),
             (None, _) => String::new(),
         });
@@ -127,11 +131,6 @@ impl PersonJson {
             self.name, self.name, device.fingerprint, device.fingerprint
         ))
     }
-}
-
-/// Writes an instant in UTC, to the second.
-pub(super) fn rfc_3339(instant: Timestamp) -> String {
-    format!("{instant:.0}")
 }
 
 /// The people of the journal.
@@ -198,7 +197,10 @@ pub(super) fn members(members: &Members, session: &Session) -> Outcome<Box<dyn A
     match &members.command {
         None => {
             let people = journal.members()?;
-            let people = people.into_iter().map(PersonJson::from);
+            let now = session.now();
+            let people = people
+                .into_iter()
+                .map(|person| PersonJson::new(person, &now));
             Ok(Box::new(People(people.collect())))
         }
         Some(MembersCommand::Approve {
@@ -278,6 +280,7 @@ fn not_compared(person: &str, fingerprint: &str) -> CommandError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::instant::noon;
     use super::*;
 
     fn device(name: &str, standing: Standing, by: Option<&str>) -> Device {
@@ -297,12 +300,12 @@ mod tests {
 
     fn person(name: &str, devices: Vec<Device>) -> PersonJson {
         let role = devices.iter().filter_map(|device| device.role).max();
-        Person {
+        let person = Person {
             name: name.to_owned(),
             role,
             devices,
-        }
-        .into()
+        };
+        PersonJson::new(person, &noon())
     }
 
     #[test]
@@ -329,11 +332,11 @@ mod tests {
         ]);
         insta::assert_snapshot!(people.human().rendered(false), @r"
         Ana  reader
-          laptop  reader  12ab-34cd-56ef  this device  joined 2026-11-20T08:00:00Z
+          laptop  reader  12ab-34cd-56ef  this device  joined Fri 20 Nov 09:00
         Sam  waiting
-          phone  waiting  12ab-34cd-56ef  not heard yet  joined 2026-11-20T08:00:00Z, invited on Ana, laptop
+          phone  waiting  12ab-34cd-56ef  not heard yet  joined Fri 20 Nov 09:00, invited by Ana, laptop
         Kim  removed
-          tablet  removed  12ab-34cd-56ef  not heard yet  joined 2026-11-20T08:00:00Z, invited on Ana, laptop
+          tablet  removed  12ab-34cd-56ef  not heard yet  joined Fri 20 Nov 09:00, invited by Ana, laptop
         Sam waits. If Sam's device shows the fingerprint 12ab-34cd-56ef: ebb members approve 12ab-34cd-56ef
         ");
         let mut json = Vec::new();

@@ -2,14 +2,16 @@
 
 use client::membership::invite::Role;
 use client::status::{RelayStatus, Standing, Status};
+use jiff::Zoned;
 use serde::Serialize;
 
+use super::instant::Instant;
 use super::join::approve;
-use super::people::{DeviceJson, rfc_3339, state, table};
+use super::people::{DeviceJson, state, table};
 use super::session::Session;
 use super::start::short;
 use crate::error::Outcome;
-use crate::output::{Answer, Ink, Text, json_line};
+use crate::output::{Answer, Ink, Text, counted, json_line};
 
 /// The state, as it is shown.
 #[derive(Serialize)]
@@ -58,7 +60,7 @@ struct RelayJson {
     url: String,
     home: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_sync: Option<String>,
+    last_sync: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,12 +69,12 @@ struct RelayJson {
     quota_limit: Option<u64>,
 }
 
-impl From<RelayStatus> for RelayJson {
-    fn from(relay: RelayStatus) -> Self {
+impl RelayJson {
+    fn new(relay: RelayStatus, now: &Zoned) -> Self {
         Self {
             url: relay.url,
             home: relay.home,
-            last_sync: relay.last_sync.map(rfc_3339),
+            last_sync: relay.last_sync.map(|at| Instant::new(at, now)),
             last_error: relay.last_error,
             quota_used: relay.quota_used,
             quota_limit: relay.quota_limit,
@@ -80,8 +82,8 @@ impl From<RelayStatus> for RelayJson {
     }
 }
 
-impl From<Status> for State {
-    fn from(status: Status) -> Self {
+impl State {
+    fn new(status: Status, now: &Zoned) -> Self {
         let mut warnings = standing(&status);
         warnings.extend(missing(&status));
         let state = if status.erased {
@@ -90,6 +92,7 @@ impl From<Status> for State {
             state(status.standing)
         };
         warnings.extend(status.warnings);
+        let (relays, devices) = (status.relays.into_iter(), status.devices.into_iter());
         Self {
             journal: status.journal,
             person: status.person,
@@ -103,8 +106,8 @@ impl From<Status> for State {
             held: status.held,
             log_length: status.log_length,
             log_words: status.log_words,
-            relays: status.relays.into_iter().map(RelayJson::from).collect(),
-            devices: status.devices.into_iter().map(DeviceJson::from).collect(),
+            relays: relays.map(|relay| RelayJson::new(relay, now)).collect(),
+            devices: devices.map(|device| DeviceJson::new(device, now)).collect(),
             vouched: status.vouched.map(|vouched| VouchedJson {
                 by: vouched.by,
                 checked_by: vouched.checked_by,
@@ -207,7 +210,9 @@ impl Answer for State {
         .line();
         let (entries, unsent, received) = (self.entries, self.unsent, self.received);
         text.say(&format!(
-            "{entries} entries; {unsent} changes not sent yet, {received} received{}",
+            "{}; {} not sent yet, {received} received{}",
+            counted(entries, "entry", "entries"),
+            counted(unsent, "change", "changes"),
             match self.held {
                 0 => String::new(),
                 held => format!(", {held} held"),
@@ -301,5 +306,6 @@ impl Answer for State {
 /// # Errors
 /// [`CommandError`](crate::CommandError) if the journal cannot be read.
 pub(super) fn status(session: &Session) -> Outcome<Box<dyn Answer>> {
-    Ok(Box::new(State::from(session.open()?.status()?)))
+    let status = session.open()?.status()?;
+    Ok(Box::new(State::new(status, &session.now())))
 }
