@@ -1,15 +1,18 @@
 //! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
 //!
 //! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `insights`: another
-//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR, as tables and as nights of IEEE 1752.1. `documents`: npm's Automerge reads
-//! the raw documents. `page`: the
-//! appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine
-//! that has no operating system.
+//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR, as tables and as nights of IEEE
+//! 1752.1. `documents`: npm's Automerge reads the raw documents. `page`: the appointment report is valid HTML, accessible, and
+//! prints on one sheet; as PDF, it is one tagged sheet. `wasm`: the crates without IO are checked for a machine that has no
+//! operating system.
+//!
+//! Of the relay, each also alone: `postgres`: its other store keeps what every store promises.
 
 mod documents;
 mod formats;
 mod insights;
 mod page;
+mod postgres;
 mod python;
 mod vectors;
 mod wasm;
@@ -20,14 +23,23 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::process;
 
-/// Runs every check, and stops at the first failure.
-pub(crate) fn run() -> Result<(), Failure> {
+/// Runs every check, or the one of the relay's that is named, and stops at the first failure.
+pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
+    if let [name] = only {
+        return match name.as_str() {
+            "postgres" => postgres::run(),
+            _ => Err(Failure::Mismatch(format!(
+                "there is no check `{name}` to run alone"
+            ))),
+        };
+    }
     let python = python::environment()?;
     vectors::run(&python)?;
     insights::run(&python)?;
     formats::run(&python)?;
     documents::run()?;
-    page::run()?;
+    page::run(&python)?;
+    postgres::run()?;
     wasm::run()
 }
 

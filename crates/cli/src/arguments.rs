@@ -18,7 +18,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 pub(crate) use kinds::{EDIT, Typed, WORDS, example};
 pub(crate) use line::is_json_asked;
-pub(crate) use looking::{Report, Trends};
+pub(crate) use looking::{PageFormat, PaperSize, Report, Trends};
 pub(crate) use planning::{Doses, DosesCommand, PlanChange, PlanLine};
 pub(crate) use sharing::{
     Held, HeldCommand, Invites, InvitesCommand, Journals, JournalsCommand, Members, MembersCommand,
@@ -98,7 +98,7 @@ pub(crate) enum Command {
     Insights,
     /// Make the page for an appointment.
     #[command(
-        after_help = "An entry tagged `concern` is shown as the top concern; `ebb event visit` marks an appointment.\n\nExamples:\n  ebb report --days 90 --out visit.html\n  ebb report --since-last-visit --out visit.html"
+        after_help = "An entry tagged `concern` is shown as the top concern; `ebb event visit` marks an appointment.\n\nExamples:\n  ebb report --days 90 --out visit.pdf\n  ebb report --since-last-visit --out visit.html"
     )]
     Report(Report),
     /// Show everything about an entry.

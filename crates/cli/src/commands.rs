@@ -60,6 +60,11 @@ pub(crate) fn run(line: Line, terminal: &Terminal) -> Outcome<()> {
         Request::Command(Command::Export(to)) if to.out.as_os_str() == export::STDOUT => {
             return export::to_stdout(&to, &session);
         }
+        Request::Command(Command::Report(asked))
+            if asked.is_to_stdout() && terminal.form != output::Form::Json =>
+        {
+            return report::to_stdout(&asked, &session);
+        }
         // What the doctor found is told whole, also where it comes to a failure.
         Request::Command(Command::Doctor(asked)) => doctor::doctor(asked.rebuild, &session)?,
         request => (answer(request, &session)?, None),
