@@ -24,7 +24,8 @@ usage: cargo xtask COMMAND
   demo         two devices, one relay, one journal: set up, filled, synced and compared before your eyes
   test         format, lints, house rules, every test
   tidy         the house rules alone: sizes, names, who may import whom
-  conformance  checks by outside programs: golden vectors, every statistic, the pure crates for wasm32
+  conformance  checks by outside programs: golden vectors, every statistic, the pure crates for wasm32, the relay on
+               PostgreSQL, and more; `postgres` runs that one alone
   sim          many devices, a lying relay and cheating members, from a seed; the options are those of the
                simulator (--seed N, --seeds A..B, --histories N, --steps M, --devices K), or --mutants alone:
                builds with deliberate bugs, each of which must be caught
@@ -38,13 +39,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) = match arguments.as_slice() {
         [name] => (name.as_str(), [].as_slice()),
-        [name, rest @ ..] if name == "sim" => (name.as_str(), rest),
+        [name, rest @ ..] if name == "sim" || name == "conformance" => (name.as_str(), rest),
         _ => ("", [].as_slice()),
     };
     let outcome = match command {
         "bench" => bench::run(),
         "calibrate" => calibrate::run(),
-        "conformance" => conformance::run(),
+        "conformance" => conformance::run(rest),
         "demo" => demo::run(),
         "sim" => sim::run(rest),
         "test" => test::run(),

@@ -4,6 +4,7 @@
 //! health checks and the description goes through [`asking`], which proves who asks before anything is done. Each
 //! handler carries its own description, from which the OpenAPI document is made, so that the two cannot differ.
 
+mod address;
 mod answer;
 mod append_envelopes;
 mod append_log;
@@ -14,6 +15,7 @@ mod events;
 mod health;
 mod list;
 mod messages;
+mod metrics;
 mod openapi;
 mod origins;
 mod problem;
@@ -26,7 +28,7 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
@@ -34,10 +36,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::metrics::Metrics;
 use crate::service::Relay;
 pub(crate) use body::Bodies;
 use problem::Rejection;
 
+pub(crate) use address::{Network, NoNetwork, Peer};
+pub(crate) use metrics::router as metrics_router;
 pub(crate) use origins::Origins;
 
 /// What all handlers share.
@@ -50,23 +55,29 @@ pub(crate) struct Site {
     pub(crate) stop: watch::Receiver<bool>,
     /// Memory for request bodies.
     pub(crate) bodies: Bodies,
+    /// Proxies that are believed about where requests come from.
+    pub(crate) proxies: Vec<Network>,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 type Shared = axum::extract::State<Arc<Site>>;
 
 /// Builds the router.
-pub(crate) fn router(site: Site) -> Router {
+pub(crate) fn router(site: Arc<Site>) -> Router {
     let (router, document) = routed().split_for_parts();
     let document = openapi::serialized(&document);
+    let metrics = Arc::clone(&site.metrics);
     router
-        .with_state(Arc::new(site))
+        .with_state(Arc::clone(&site))
         .layer(axum::Extension(document))
         .fallback(|| async { Rejection::no_such_path() })
         .method_not_allowed_fallback(|| async { Rejection::no_such_method() })
         .layer(CatchPanicLayer::custom(|_| {
             Rejection::internal().into_response()
         }))
-        .layer(middleware::from_fn(trace))
+        .layer(middleware::from_fn_with_state(site, address::limit))
+        .layer(middleware::from_fn_with_state(metrics, trace))
 }
 
 fn routed() -> OpenApiRouter<Arc<Site>> {
@@ -84,8 +95,8 @@ fn routed() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(openapi::openapi))
 }
 
-/// Logs each request: what was asked by kind, never by whom or about what.
-async fn trace(request: Request, next: Next) -> Response {
+/// Counts and logs each request: what was asked by kind, never by whom or about what.
+async fn trace(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let start = std::time::Instant::now();
     let method = request.method().clone();
     let path = request
@@ -95,7 +106,9 @@ async fn trace(request: Request, next: Next) -> Response {
         .unwrap_or_default();
     let response = next.run(request).await;
     let status = response.status().as_u16();
-    let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let time = start.elapsed();
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    metrics.count(method.as_str(), &path, status, time);
     tracing::debug!(%method, path, status, micros, "request");
     response
 }

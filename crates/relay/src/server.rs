@@ -1,24 +1,35 @@
 //! Accepting connections, and stopping.
 //!
-//! HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes. Buffers are small, since most connections wait for
+//! HTTP/1.1 and HTTP/2, with TLS or without: TLS says which it is, else the first bytes do. Buffers are small, since most connections wait for
 //! events and hold nothing. Stopping: no new connections, event streams end, requests in flight are finished, and what
 //! is still open after [`GRACE`] is cut.
 
 mod patience;
+mod tls;
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::http::Peer;
+use crate::metrics::Metrics;
 use patience::Patient;
+
+pub(crate) use tls::{Tls, TlsError};
 
 /// Time for a request's head, and for the next request of a connection.
 const HEAD: Duration = Duration::from_secs(30);
@@ -33,8 +44,22 @@ const CONNECTIONS: usize = 20_000;
 /// How HTTP/2 connections begin, and no request of HTTP/1 does.
 const PREFACE: &[u8; 3] = b"PRI";
 
+/// How connections are served.
+#[derive(Clone, Default)]
+pub(crate) struct How {
+    /// The certificate, where the relay has its own TLS.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
 /// Serves until `stop` becomes true and connections have ended.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    how: How,
+    mut stop: watch::Receiver<bool>,
+) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     // Every connection holds a sender: when all are gone, all have ended.
     let (alive, mut ended) = mpsc::channel::<()>(1);
@@ -44,11 +69,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
             _ = stop.wait_for(|stop| *stop) => break,
             accepted = accept(&listener, &connections) => accepted,
         };
-        let (stream, permit) = accepted;
+        let (stream, peer, permit) = accepted;
         let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        let (tls, connected) = (how.tls.clone(), how.metrics.connected());
         tokio::spawn(async move {
-            let _held = (permit, alive);
-            connection(stream, router, stop).await;
+            let _held = (permit, alive, connected);
+            let service = Answers { router, peer };
+            match tls {
+                Some(tls) => encrypted(stream, &tls, service, stop).await,
+                None => plain(stream, service, stop).await,
+            }
         });
     }
     drop((listener, alive));
@@ -60,11 +90,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
+) -> (TcpStream, IpAddr, Option<tokio::sync::OwnedSemaphorePermit>) {
     loop {
         let permit = Arc::clone(connections).acquire_owned().await.ok();
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return (stream, peer.ip(), permit),
             Err(error) => {
                 // Too many open files, mostly: others must end first.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -74,7 +104,25 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+/// Answers the requests of one connection, which know where it comes from.
+struct Answers {
+    router: Router,
+    peer: IpAddr,
+}
+
+impl Service<Request<Incoming>> for Answers {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Peer(self.peer));
+        // A router is always ready.
+        tower::Service::call(&mut self.router.clone(), request)
+    }
+}
+
+async fn plain(stream: TcpStream, service: Answers, mut stop: watch::Receiver<bool>) {
     // Answers are short and wanted at once. A socket that refuses this works all the same.
     drop(stream.set_nodelay(true));
     let mut start = [0; PREFACE.len()];
@@ -86,10 +134,35 @@ async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver
     if !matches!(peeked, Ok(Ok(1..))) {
         return;
     }
-    let service = TowerToHyperService::new(router);
+    connection(stream, start == *PREFACE, service, stop).await;
+}
+
+async fn encrypted(
+    stream: TcpStream,
+    tls: &Tls,
+    service: Answers,
+    mut stop: watch::Receiver<bool>,
+) {
+    drop(stream.set_nodelay(true));
+    let accepted = tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => return,
+        accepted = timeout(HEAD, tls.acceptor().accept(stream)) => accepted,
+    };
+    // Whoever speaks no TLS, or none of today, hears so from the library.
+    if let Ok(Ok(stream)) = accepted {
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        connection(stream, is_http2, service, stop).await;
+    }
+}
+
+async fn connection<S>(stream: S, is_http2: bool, service: Answers, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let io = TokioIo::new(Patient::new(stream, TAKE));
     // How a connection ends, by the client's fault or not, concerns nobody but the client.
-    if start == *PREFACE {
+    if is_http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -128,6 +201,17 @@ pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, S
     Ok((listener, address))
 }
 
+/// Takes over a listener that someone else has bound.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn adopt(listener: std::net::TcpListener) -> std::io::Result<(TcpListener, SocketAddr)> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
 #[cfg(test)]
 mod tests {
     use protocol::api::{Appended, LogPage};
@@ -153,7 +237,7 @@ mod tests {
             let bench = Bench::new().await;
             let (listener, address) = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
             let stop = bench.stop.subscribe();
-            let server = tokio::spawn(serve(listener, bench.router.clone(), stop));
+            let server = tokio::spawn(serve(listener, bench.router.clone(), How::default(), stop));
             Self {
                 bench,
                 address,

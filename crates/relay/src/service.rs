@@ -15,9 +15,9 @@ mod log;
 mod logs;
 mod news;
 mod rates;
-mod seen;
 mod snapshots;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +25,9 @@ use protocol::api::Quota;
 use protocol::id::{JournalId, KeyId, SigningKey};
 use protocol::request::{Authorization, Request, RequestError};
 
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use logs::Logs;
 use rates::Rates;
-use seen::Seen;
 
 pub(crate) use asker::{Asker, Closed};
 pub(crate) use change::ChangeRefused;
@@ -50,6 +49,8 @@ pub(crate) struct Limits {
     pub(crate) journals: u64,
     /// Requests that a key may make in a minute, and at once.
     pub(crate) requests: u32,
+    /// Requests that may come from one address in a minute, and at once.
+    pub(crate) requests_per_address: u32,
     /// Event streams of one journal.
     pub(crate) subscribers_per_journal: usize,
     /// Event streams, in all.
@@ -64,6 +65,7 @@ impl Default for Limits {
             quota: 256 * 1024 * 1024,
             journals: 100_000,
             requests: 6_000,
+            requests_per_address: 60_000,
             subscribers_per_journal: 60,
             subscribers: 10_000,
             keep_alive: Duration::from_secs(20),
@@ -82,8 +84,8 @@ pub(crate) struct Relay {
     open: bool,
     logs: Logs,
     news: News,
-    rates: Rates,
-    seen: Seen,
+    rates: Rates<KeyId>,
+    addresses: Rates<IpAddr>,
 }
 
 /// A request and the proof that came with it.
@@ -120,15 +122,21 @@ impl Relay {
         limits: Limits,
         open: bool,
     ) -> Self {
+        let news = News::new(limits.subscribers_per_journal, limits.subscribers);
+        let tell = news.clone();
+        storage.listen(Box::new(move |journal| match journal {
+            Some(journal) => tell.tell(&journal),
+            None => tell.tell_all(),
+        }));
         Self {
             storage,
             clock,
             limits,
             open,
             logs: Logs::default(),
-            news: News::new(limits.subscribers_per_journal, limits.subscribers),
+            news,
             rates: Rates::new(limits.requests),
-            seen: Seen::default(),
+            addresses: Rates::new(limits.requests_per_address),
         }
     }
 
@@ -173,17 +181,29 @@ impl Relay {
             .map_err(|wait| ProofError::TooMany { wait })
     }
 
+    /// Counts a request that comes from an address, whoever makes it.
+    ///
+    /// # Errors
+    /// The seconds to wait, if too many come.
+    pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), u64> {
+        self.addresses.take(address, self.clock.elapsed())
+    }
+
     /// Checks, for a request that must not be taken twice, that it is new.
     ///
     /// # Errors
-    /// [`ProofError`].
-    pub(crate) fn check_new(&self, authorization: &Authorization) -> Result<(), ProofError> {
+    /// [`StorageError`]; the request is not taken then.
+    pub(crate) async fn check_new(
+        &self,
+        authorization: &Authorization,
+    ) -> Result<Result<(), ProofError>, StorageError> {
         let Authorization { key, random, .. } = authorization;
-        if self.seen.is_new(*key, *random, self.now()) {
+        let new = self.storage.remember(*key, *random, self.now()).await?;
+        Ok(if new {
             Ok(())
         } else {
             Err(ProofError::Replayed)
-        }
+        })
     }
 
     /// Returns whether a device is a member of a journal now.
@@ -196,11 +216,11 @@ impl Relay {
     /// Finds the journals of a device, with the key it signs with.
     ///
     /// # Errors
-    /// [`crate::storage::StorageError`].
+    /// [`StorageError`].
     pub(crate) async fn journals_of(
         &self,
         device: KeyId,
-    ) -> Result<Vec<(JournalId, SigningKey)>, crate::storage::StorageError> {
+    ) -> Result<Vec<(JournalId, SigningKey)>, StorageError> {
         self.storage.journals_of(device).await
     }
 }
@@ -209,7 +229,7 @@ impl Relay {
 async fn apart<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, crate::storage::StorageError> {
+) -> Result<T, StorageError> {
     /// Hashing and checking this much takes a fraction of a millisecond.
     const SMALL: usize = 64 * 1024;
     if bytes <= SMALL {
@@ -217,5 +237,5 @@ async fn apart<T: Send + 'static>(
     }
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|_| crate::storage::StorageError::Closed)
+        .map_err(|_| StorageError::Closed)
 }

@@ -6,10 +6,12 @@
 //!
 //! Source: SQLite, "Write-Ahead Logging" and "PRAGMA synchronous".
 
+mod copy;
 mod envelopes;
 mod journals;
 mod reader;
 mod schema;
+mod seen;
 mod snapshots;
 mod tokens;
 mod writer;
@@ -24,17 +26,18 @@ use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 
 use crate::storage::{
-    Answer, AppendOutcome, CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart,
-    NewEnvelope, NewJournal, SnapshotChange, SnapshotOutcome, Standing, Storage, StorageError,
-    StoredSnapshot, SyncPage, SyncQuery, TokenEntry, TokenId,
+    Answer, AppendOutcome, CreateOutcome, Hear, JournalEntry, LogChange, LogHead, LogOutcome,
+    LogPart, NewEnvelope, NewJournal, SnapshotChange, SnapshotOutcome, Standing, Storage,
+    StorageError, StoredSnapshot, SyncPage, SyncQuery, TokenEntry, TokenId,
 };
 use reader::Readers;
 use writer::Writer;
 
+pub(crate) use copy::{CopyError, FileSink, FileSource, Unfinished, bring_back};
 pub(crate) use schema::OpenError;
 
 /// The file's name in the data folder.
-const FILE: &str = "relay.sqlite3";
+pub(crate) const FILE: &str = "relay.sqlite3";
 
 /// A store in one SQLite file. Dropping it finishes what is queued, then closes the file.
 pub(crate) struct Sqlite {
@@ -96,9 +99,21 @@ impl Sqlite {
         let set = self.write(move |db| db.query_row(pragma, [], |_| Ok(())).optional());
         set.await.unwrap();
     }
+
+    /// Changes what is stored, as damage would.
+    pub(crate) async fn damage(&self, sql: &'static str) {
+        let changed = self.write(move |db| db.execute(sql, [])).await.unwrap();
+        assert!(changed > 0, "{sql}");
+    }
 }
 
 impl Storage for Sqlite {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn listen(&self, _hear: Hear) {}
+
     fn log_head(&self, journal: JournalId) -> Answer<'_, Option<LogHead>> {
         self.read(move |db| Ok(journals::find(db, &journal)?.map(|row| row.head)))
     }
@@ -243,6 +258,21 @@ impl Storage for Sqlite {
         })
     }
 
+    fn remember(&self, key: KeyId, random: [u8; 16], now: u64) -> Answer<'_, bool> {
+        self.write(move |db| seen::remember(db, &key, &random, now))
+    }
+
+    fn forget(&self, journal: JournalId) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let found = self.writer.run(move |db| journals::forget(db, &journal));
+            let found = found.await?;
+            if found {
+                self.scrub().await;
+            }
+            Ok(found)
+        })
+    }
+
     fn probe(&self) -> Answer<'_, ()> {
         self.write(schema::probe)
     }
@@ -299,4 +329,47 @@ fn loaded_short(number: i64) -> u32 {
 /// Returns a length in bytes as the store counts it.
 fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::future::BoxFuture;
+    use protocol::id::KeyId;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::storage::tests::{Place, keep};
+    use crate::storage::{REMEMBERED, REMEMBERED_SECONDS};
+
+    impl Place for TempDir {
+        fn open(&self) -> BoxFuture<'_, Arc<dyn Storage>> {
+            let store: Arc<dyn Storage> = Arc::new(Sqlite::open(self.path()).unwrap());
+            Box::pin(async { store })
+        }
+    }
+
+    #[tokio::test]
+    async fn sqlite_keeps_every_guarantee() {
+        keep(async |_| tempfile::tempdir().unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn too_many_randoms_refuse_new_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).unwrap();
+        let fill = store.write(|db| {
+            db.execute(
+                "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+                 INSERT INTO seen SELECT randomblob(32), randomblob(16), 1000 FROM n",
+                [stored(REMEMBERED)],
+            )
+        });
+        assert_eq!(fill.await.unwrap() as u64, REMEMBERED);
+        let key = KeyId([1; 32]);
+        let later = 1_000 + REMEMBERED_SECONDS;
+        assert!(!store.remember(key, [1; 16], later).await.unwrap());
+        assert!(store.remember(key, [1; 16], later + 1).await.unwrap());
+    }
 }

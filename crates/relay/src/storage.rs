@@ -1,12 +1,15 @@
 //! What the relay asks of a store, and what a store promises.
 //!
-//! Every call is one transaction. **Atomic**: it happens as a whole or not at all. **Durable**: when a writing call
-//! answers `Ok`, what it wrote survives the loss of power. **Ordered**: what a finished call wrote, every later call
-//! sees; envelopes keep the order in which they were stored. Conditions (`from`, frontiers, the tips that envelopes continue) are
-//! checked inside the transaction, so that several relays may share one store. A store checks no signature and no rule:
-//! it keeps what [`crate::service`] has judged.
+//! Every call is one transaction: atomic, durable once it is answered, and ordered. Conditions (`from`, frontiers, the tips that
+//! envelopes continue) are checked inside the transaction, so that several relays may share one store. A store checks no
+//! signature and no rule: it keeps what [`crate::service`] has judged.
 //!
 //! Outcomes that callers expect are `Ok` values; a [`StorageError`] means that nothing is known to be written.
+#![doc = include_str!("storage/guarantees.md")]
+
+pub(crate) mod tables;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -16,6 +19,7 @@ use protocol::id::{
     BlobHash, ChainId, EnvelopeHash, JournalId, KeyId, RecordHash, Seq, SigningKey, SnapshotHash,
 };
 use protocol::judge::ChainTip;
+use protocol::limits;
 use protocol::snapshot::{Acknowledgement, Snapshot};
 use protocol::vector::Vector;
 
@@ -280,8 +284,24 @@ pub(crate) struct NewJournal {
     pub(crate) most: u64,
 }
 
+/// Seconds for which a store remembers a random: a request's time is accepted within [`limits::CLOCK_SKEW_SECONDS`] either way,
+/// so that after twice that, time itself refuses the request.
+pub(crate) const REMEMBERED_SECONDS: u64 = 2 * limits::CLOCK_SKEW_SECONDS;
+/// Randoms that a store remembers, at most: 160 a second, for all that time.
+pub(crate) const REMEMBERED: u64 = 100_000;
+
+/// Who hears that another relay on the same store has written: to the journal named, or, if none is, to any.
+pub(crate) type Hear = Box<dyn Fn(Option<JournalId>) + Send + Sync>;
+
 /// A store. See the module's documentation for what every call promises.
 pub(crate) trait Storage: Send + Sync + 'static {
+    /// Returns whether other relays may write to the same store while this one runs.
+    fn is_shared(&self) -> bool;
+
+    /// Tells, until the store is dropped, what other relays on the same store have written, soon after it is durable. A store
+    /// that is not shared never tells.
+    fn listen(&self, hear: Hear);
+
     /// Returns where a journal's log ends; none if the journal is not here.
     fn log_head(&self, journal: JournalId) -> Answer<'_, Option<LogHead>>;
 
@@ -365,6 +385,14 @@ pub(crate) trait Storage: Send + Sync + 'static {
     /// Erases the sealed keys of invites that have expired at `now`, and returns how many. Finishes what an erasure could
     /// not overwrite at once.
     fn sweep(&self, now: u64) -> Answer<'_, u64>;
+
+    /// Remembers a random of a key at `now`, for [`REMEMBERED_SECONDS`], and returns whether it is new. It is not if
+    /// [`REMEMBERED`] are remembered already.
+    fn remember(&self, key: KeyId, random: [u8; 16], now: u64) -> Answer<'_, bool>;
+
+    /// Removes a journal with all that belongs to it, as its keeper may, and returns whether it was here. No record says so, and
+    /// it may be created again.
+    fn forget(&self, journal: JournalId) -> Answer<'_, bool>;
 
     /// Writes, durably: whether the store can acknowledge anything now.
     fn probe(&self) -> Answer<'_, ()>;

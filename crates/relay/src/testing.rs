@@ -136,9 +136,11 @@ impl Bench {
             origins,
             stop: stopped,
             bodies: Bodies::default(),
+            proxies: Vec::new(),
+            metrics: Arc::default(),
         };
         Self {
-            router: http::router(site),
+            router: http::router(Arc::new(site)),
             clock,
             store,
             stop,

@@ -240,3 +240,133 @@ fn wrong_usage_and_damaged_data_have_their_codes() {
         (1, "folder".into())
     );
 }
+
+#[test]
+fn settings_come_from_the_line_then_the_environment_then_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("relay.toml");
+    let data = folder.path().join("data");
+    let settings = format!(
+        "data = {data:?}\nlisten = \"127.0.0.1:1\"\nopen = true\nquota = 1234\n\
+         origin = [\"https://one.example\", \"https://two.example\"]\n"
+    );
+    std::fs::write(&file, settings).unwrap();
+    let serve = |line: &[&str], environment: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ebb-relay"));
+        command.env_clear().env("EBB_RELAY_CONFIG", &file);
+        command.envs(environment.iter().copied());
+        command.args(["serve", "--json"]).args(line);
+        command.stdin(Stdio::null());
+        command
+    };
+    // No machine has these addresses: the error tells which one was meant.
+    let address = |mut command: Command| {
+        let output = command.output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let wrong = ("EBB_RELAY_LISTEN", "192.0.2.1:2");
+    let said = address(serve(&[], &[wrong]));
+    assert!(said.contains("cannot listen on 192.0.2.1:2"), "{said}");
+    let said = address(serve(&["--listen", "192.0.2.1:3"], &[wrong]));
+    assert!(said.contains("cannot listen on 192.0.2.1:3"), "{said}");
+    // From the file: the folder, and that the relay is open, so that there is no token.
+    let mut command = serve(&["--listen", "127.0.0.1:0"], &[]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first_line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut first_line).unwrap();
+    let server = Server {
+        child,
+        stdout,
+        first_line,
+    };
+    assert!(server.ready().get("token").is_none());
+    assert!(data.join("relay.sqlite3").exists());
+}
+
+#[test]
+fn a_slip_in_the_settings_is_told_without_repeating_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("relay.toml");
+    let path = file.to_str().unwrap();
+    for (settings, told) in [
+        ("lisen = \"127.0.0.1:1\"", "`lisen`"),
+        ("config = \"other.toml\"", "`config`"),
+        ("quota = 1.5", "`quota`"),
+        ("[listen]\nport = 1", "`listen`"),
+        ("open = [\"true\", \"true\"]", "`open`"),
+        ("database = \"postgres://u:secret@", "no TOML"),
+        ("database = \"mysql://u:secret@h/d\"", "no address"),
+        ("listen = \"nowhere\"", "--listen"),
+        ("trusted-proxy = \"10.0.0.0/99\"", "10.0.0.0/99"),
+    ] {
+        std::fs::write(&file, settings).unwrap();
+        let output = run(folder.path(), &["serve", "--json", "--config", path]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{settings}: {said}");
+        assert!(said.contains(told), "{settings}: {said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    let output = run(folder.path(), &["serve", "--config", "missing.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_keeper_s_port_counts_and_tells_health() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--json", "--metrics", "127.0.0.1:0"]);
+    let ready = server.ready();
+    let url = ready["metrics"].as_str().unwrap();
+    let keepers = url.strip_prefix("http://").unwrap();
+    let keepers = keepers.strip_suffix("/metrics").unwrap();
+    for path in ["/healthz", "/readyz", "/nothing"] {
+        get(&server.address(), path);
+    }
+    let answer = get(keepers, "/metrics");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let healthy = "ebb_relay_requests_total{method=\"GET\",path=\"/healthz\",status=\"200\"} 1\n";
+    assert!(answer.contains(healthy), "{answer}");
+    assert!(answer.contains("path=\"\",status=\"404\"} 1\n"), "{answer}");
+    assert!(get(keepers, "/readyz").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(get(keepers, "/v1/openapi.json").starts_with("HTTP/1.1 404 "));
+    // Only there.
+    assert!(get(&server.address(), "/metrics").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn an_address_that_asks_too_often_waits_and_health_is_still_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = [
+        "--requests-per-address",
+        "3",
+        "--trusted-proxy",
+        "127.0.0.1",
+    ];
+    let server = Server::start(folder.path(), &[&["--json"][..], &limits].concat());
+    let address = server.address();
+    let ask = |from: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let request = format!(
+            "GET /v1/journals HTTP/1.1\r\nHost: {address}\r\nX-Forwarded-For: {from}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    for _ in 0..3 {
+        assert!(ask("192.0.2.7").starts_with("HTTP/1.1 401 "));
+    }
+    let answer = ask("192.0.2.7");
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert!(answer.contains("\r\nretry-after: ") && answer.contains("\"limit\":3"));
+    // What stands before the address that the proxy saw, anyone can write.
+    assert!(ask("192.0.2.9, 192.0.2.7").starts_with("HTTP/1.1 429 "));
+    assert!(ask("192.0.2.8").starts_with("HTTP/1.1 401 "));
+    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200 "));
+}

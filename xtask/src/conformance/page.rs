@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::install;
+use super::{install, npm_packages};
 use crate::binaries::Binaries;
 use crate::failure::Failure;
 use crate::{process, workspace};
@@ -48,8 +48,7 @@ pub(super) fn run(python: &Path) -> Result<(), Failure> {
     if !missing.is_empty() {
         install(&missing)?;
     }
-    let npm = ["install", "--silent", "--no-audit", "--no-fund"];
-    process::run(Command::new("npm").args(npm).current_dir(&folder))?;
+    npm_packages(&folder)?;
     let pages = pages(&folder)?;
     let mut check = Command::new("node");
     check.arg("page.mjs").arg(CHROMIUM).current_dir(&folder);

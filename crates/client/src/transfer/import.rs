@@ -179,7 +179,8 @@ impl Journal {
                 .flat_map(|(document, entries)| entries.iter().map(move |entry| (document, entry)))
                 .filter_map(|(document, (id, fields))| Touched::imported(*id, *document, fields))
                 .collect();
-            if !touched.is_empty() {
+            // Also where all that came is deleted: the last action is this one, and not the one before it.
+            if !batches.is_empty() {
                 note(writer, Did::Import, &touched)?;
             }
             Ok::<_, ImportError>(())

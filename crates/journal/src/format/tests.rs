@@ -257,12 +257,27 @@ fn a_night_goes_out_and_comes_back() {
     let given = sleep::read_sleep_episode(&json).unwrap();
     assert_eq!(given.draft.at.to_string(), "2026-11-20T06:30:00+01:00");
     assert_eq!(given.draft.fields["latency_min"], 20.into());
+    let tried = given.draft.fields["tried_to_sleep"].as_text();
+    assert_eq!(
+        tried,
+        Some("2026-11-19T22:40:00+01:00"),
+        "an episode begins with sleep"
+    );
     let (id, fields) = Intake::new(now()).take(1, &given).unwrap();
     let entry = Entry::from_fields(id, &fields);
     let out = sleep::sleep_episode(&entry).unwrap();
     assert_eq!(
         out["body"]["total_sleep_time"],
-        serde_json::json!({"value": 420, "unit": "min"})
+        serde_json::json!({"value": 440, "unit": "min"})
+    );
+    let (ours, theirs) = (
+        &out["body"]["effective_time_frame"]["time_interval"]["start_date_time"],
+        &json["body"]["effective_time_frame"]["time_interval"]["start_date_time"],
+    );
+    assert_eq!(ours, theirs);
+    assert_eq!(
+        out["body"]["sleep_efficiency_percentage"],
+        serde_json::json!({"value": 97.8, "unit": "%"})
     );
     let again = sleep::read_sleep_episode(&out).unwrap();
     assert_eq!(again.id, Some(id));

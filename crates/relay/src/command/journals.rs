@@ -3,11 +3,12 @@
 use std::fmt;
 
 use clap::Subcommand;
+use protocol::id::JournalId;
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::{Data, print};
-use crate::storage::{JournalEntry, Storage};
+use crate::storage::JournalEntry;
 
 #[derive(Subcommand)]
 pub(super) enum Journals {
@@ -23,6 +24,25 @@ pub(super) enum Journals {
         /// The journal's id, or its beginning
         id: String,
     },
+    /// Remove one journal from this relay, for good: its log, sealed keys and envelopes. Its devices keep what they have, and
+    /// one that has a token may bring the journal back; an owner who wants it gone everywhere types `ebb journals erase`
+    Erase {
+        #[command(flatten)]
+        data: Data,
+        /// The journal's whole id, so that a slip removes nothing
+        id: JournalId,
+    },
+}
+
+#[derive(Serialize)]
+struct Erased {
+    erased: String,
+}
+
+impl fmt::Display for Erased {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "erased {} from this relay", self.erased)
+    }
 }
 
 #[derive(Serialize)]
@@ -46,11 +66,11 @@ impl Journals {
     pub(super) async fn run(self, json: bool) -> Result<(), Failure> {
         match self {
             Self::List { data } => {
-                let journals = data.open()?.journals().await?;
+                let journals = data.open().await?.storage().journals().await?;
                 print(&List(journals.into_iter().map(Shown::from).collect()), json)
             }
             Self::Show { data, id: prefix } => {
-                let mut found = data.open()?.journals().await?;
+                let mut found = data.open().await?.storage().journals().await?;
                 found.retain(|journal| journal.id.to_string().starts_with(&prefix));
                 match (found.pop(), found.len()) {
                     (Some(journal), 0) => print(&Shown::from(journal), json),
@@ -58,6 +78,15 @@ impl Journals {
                         let found = others + usize::from(last.is_some());
                         Err(Failure::NotOneJournal { prefix, found })
                     }
+                }
+            }
+            Self::Erase { data, id } => {
+                if data.open().await?.storage().forget(id).await? {
+                    let erased = id.to_string();
+                    print(&Erased { erased }, json)
+                } else {
+                    let (prefix, found) = (id.to_string(), 0);
+                    Err(Failure::NotOneJournal { prefix, found })
                 }
             }
         }

@@ -3,21 +3,24 @@
 use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
+use listenfd::ListenFd;
 use serde::Serialize;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::failure::Failure;
 use super::{Data, print, token};
 use crate::http::{self, Origins, Site};
-use crate::server;
+use crate::server::{self, How, Tls};
 use crate::service::{Limits, Relay, SystemClock};
 use crate::storage::Storage;
 
@@ -49,6 +52,38 @@ pub(super) struct Serve {
     /// Bytes that one journal may take
     #[arg(long, env = "EBB_RELAY_QUOTA", value_name = "BYTES", default_value_t = Limits::default().quota)]
     quota: u64,
+    /// The certificate, with its chain, of the relay's own TLS, as PEM; read again when it changes
+    #[arg(
+        long,
+        env = "EBB_RELAY_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM; read again when it changes
+    #[arg(
+        long,
+        env = "EBB_RELAY_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
+    /// A proxy, by address or network, that is believed about where requests come from (X-Forwarded-For); may be given several
+    /// times
+    #[arg(
+        long = "trusted-proxy",
+        value_name = "ADDRESS",
+        env = "EBB_RELAY_TRUSTED_PROXY",
+        value_delimiter = ','
+    )]
+    proxies: Vec<String>,
+    /// The address for Prometheus: /metrics, and /healthz and /readyz once more. It is for the keeper, and asks nobody who they
+    /// are
+    #[arg(long, env = "EBB_RELAY_METRICS", value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+    /// Requests that may come from one address in a minute
+    #[arg(long, env = "EBB_RELAY_REQUESTS_PER_ADDRESS", value_name = "NUMBER", default_value_t = Limits::default().requests_per_address)]
+    requests_per_address: u32,
     /// Requests that one key may make in a minute
     #[arg(long, env = "EBB_RELAY_REQUESTS", value_name = "NUMBER", default_value_t = Limits::default().requests)]
     requests: u32,
@@ -68,6 +103,8 @@ enum Level {
 struct Ready {
     listening: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
     /// The URL to give to `ebb init`.
     #[serde(skip)]
@@ -78,10 +115,14 @@ impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             listening,
+            metrics,
             token,
             url,
         } = self;
         write!(f, "ebb-relay listening on {listening}")?;
+        if let Some(metrics) = metrics {
+            write!(f, "\nmetrics on {metrics}")?;
+        }
         if let Some(token) = token {
             write!(f, "\nenrolment token, shown only now: {token}")?;
             write!(f, "\n  ebb init --relay {url} --token {token}")?;
@@ -112,67 +153,100 @@ impl Serve {
     }
 
     async fn serve(self, json: bool) -> Result<(), Failure> {
-        let store: Arc<dyn Storage> = Arc::new(self.data.open()?);
-        let _lock = self.lock()?;
+        let store = self.data.open().await?.storage();
+        let _lock = match (&self.data.folder, &self.data.database) {
+            (Some(folder), None) => Some(lock(folder)?),
+            // A database tells all relays what one writes, and needs no lock.
+            _ => None,
+        };
+        let tls = self.tls()?;
+        let proxies = self.proxies.iter().map(|text| text.parse());
+        let proxies = proxies.collect::<Result<_, _>>()?;
         let (stopping, stop) = watch::channel(false);
         let mut signals = Signals::listen()?;
-        let (listener, address) =
-            server::bind(self.listen)
-                .await
-                .map_err(|source| Failure::Listen {
-                    address: self.listen,
-                    source,
-                })?;
+        let (listener, address) = bind(self.listen, true).await?;
+        let keepers = match self.metrics {
+            Some(address) => Some(bind(address, false).await?),
+            None => None,
+        };
         let token = self.first_token(store.as_ref()).await?;
-        let site = Site {
-            relay: Relay::new(
-                Arc::clone(&store),
-                Arc::new(SystemClock::start()),
-                self.limits(),
-                self.open,
-            ),
+        let how = How {
+            tls,
+            metrics: Arc::default(),
+        };
+        let clock = Arc::new(SystemClock::start());
+        let site = Arc::new(Site {
+            relay: Relay::new(Arc::clone(&store), clock, self.limits(), self.open),
             origins: self.accepted_origins(address),
             stop: stop.clone(),
             bodies: http::Bodies::default(),
-        };
-        let listening = format!("http://{address}");
-        let url = self.origins.first().unwrap_or(&listening).clone();
-        tracing::info!(%address, open = self.open, "listening");
-        print(
-            &Ready {
-                listening,
-                token,
-                url,
-            },
+            proxies,
+            metrics: Arc::clone(&how.metrics),
+        });
+        self.say_ready(
+            address,
+            keepers.as_ref().map(|(_, address)| *address),
+            token,
             json,
         )?;
-        let sweeping = tokio::spawn(sweep(store, stop.clone()));
-        let server = tokio::spawn(server::serve(listener, http::router(site), stop));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(sweep(store, stop.clone()));
+        if let Some(tls) = how.tls.clone() {
+            let stop = stop.clone();
+            tasks.spawn(async move { tls.follow(stop).await });
+        }
+        if let Some((listener, _)) = keepers {
+            let router = http::metrics_router(Arc::clone(&site));
+            tasks.spawn(server::serve(
+                listener,
+                router,
+                How::default(),
+                stop.clone(),
+            ));
+        }
+        tasks.spawn(server::serve(listener, http::router(site), how, stop));
         signals.wait().await;
         tracing::info!("stopping");
         stopping.send_replace(true);
-        // Neither task can fail but by a panic, which was reported when it happened.
-        drop(server.await);
-        drop(sweeping.await);
+        // No task can fail but by a panic, which was reported when it happened.
+        while tasks.join_next().await.is_some() {}
         tracing::info!("stopped");
         Ok(())
     }
 
-    /// Makes sure that no other server uses the data: events reach only the subscribers of one process.
-    fn lock(&self) -> Result<File, Failure> {
-        let path: PathBuf = self.data.folder.join("serve.lock");
-        let failed = |source| Failure::Lock {
-            path: path.clone(),
-            source,
+    /// Reads the certificate, where the relay has its own TLS.
+    fn tls(&self) -> Result<Option<Arc<Tls>>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            return Ok(None);
         };
-        let file = File::create(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Failure::InUse {
-                path: self.data.folder.clone(),
-            }),
-            Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
-        }
+        Ok(Some(Arc::new(Tls::open(certificate, key)?)))
+    }
+
+    fn say_ready(
+        &self,
+        address: SocketAddr,
+        keepers: Option<SocketAddr>,
+        token: Option<String>,
+        json: bool,
+    ) -> Result<(), Failure> {
+        let scheme = if self.tls_cert.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let listening = format!("{scheme}://{address}");
+        let url = self.origins.first().unwrap_or(&listening).clone();
+        tracing::info!(%address, open = self.open, "listening");
+        let metrics = keepers.map(|address| format!("http://{address}/metrics"));
+        print(
+            &Ready {
+                listening,
+                metrics,
+                token,
+                url,
+            },
+            json,
+        )
     }
 
     /// Makes an enrolment token if the relay needs one and never had any.
@@ -188,6 +262,7 @@ impl Serve {
         Limits {
             quota: self.quota,
             requests: self.requests,
+            requests_per_address: self.requests_per_address,
             ..Limits::default()
         }
     }
@@ -201,6 +276,35 @@ impl Serve {
             Origins::Named(self.origins.clone())
         }
     }
+}
+
+/// Makes sure that no other server uses the folder: what is written there is told only to the subscribers of one process.
+pub(super) fn lock(folder: &Path) -> Result<File, Failure> {
+    let path: PathBuf = folder.join("serve.lock");
+    let failed = |source| Failure::Lock {
+        path: path.clone(),
+        source,
+    };
+    let file = File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Failure::InUse {
+            path: folder.to_owned(),
+        }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Takes the socket that a service manager hands over, if there is one and it is wanted, or binds an address.
+async fn bind(address: SocketAddr, activated: bool) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |source| Failure::Listen { address, source };
+    if activated {
+        let handed = ListenFd::from_env().take_tcp_listener(0);
+        if let Some(listener) = handed.map_err(failed)? {
+            return server::adopt(listener).map_err(failed);
+        }
+    }
+    server::bind(address).await.map_err(failed)
 }
 
 /// The signals that end the server.

@@ -67,16 +67,17 @@ impl Token {
     pub(super) async fn run(self, json: bool) -> Result<(), Failure> {
         match self {
             Self::New { data } => {
-                let (token, id) = create(&data.open()?).await?;
+                let store = data.open().await?.storage();
+                let (token, id) = create(store.as_ref()).await?;
                 let token = token.reveal().to_owned();
                 print(&New { token, id: id.0 }, json)
             }
             Self::List { data } => {
-                let tokens = data.open()?.tokens().await?;
+                let tokens = data.open().await?.storage().tokens().await?;
                 print(&List(tokens.into_iter().map(Listed::from).collect()), json)
             }
             Self::Revoke { data, id } => {
-                let store = data.open()?;
+                let store = data.open().await?.storage();
                 if store.revoke_token(TokenId(id.clone()), now()).await? {
                     print(&Revoked { revoked: id }, json)
                 } else {

@@ -40,6 +40,7 @@ pub(super) async fn append_log(
     let relay = &site.relay;
     relay
         .check_new(&asked.authorization)
+        .await?
         .map_err(|error| Rejection::proof(error, relay.now(), relay.limits().requests))?;
     let append: LogAppend = asked.message()?;
     let key = asked.authorization.key;

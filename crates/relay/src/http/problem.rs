@@ -70,6 +70,17 @@ impl Rejection {
         }
     }
 
+    /// 429: too many requests from one address.
+    pub(super) fn too_many_of_address(requests: u32, wait: u64) -> Self {
+        Self::new(
+            ProblemKind::TooMany,
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("one address may make {requests} requests a minute"),
+        )
+        .limited(u64::from(requests))
+        .after(wait)
+    }
+
     /// 403.
     pub(super) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Forbidden, StatusCode::FORBIDDEN, detail)

@@ -118,7 +118,7 @@ impl Relay {
             Ok(changed) => changed,
             Err(refused) => return Ok(Some(Created::Refused(refused))),
         };
-        if let Err(refused) = self.prove_member(proof, proven, &log) {
+        if let Err(refused) = self.prove_member(proof, proven, &log).await? {
             return Ok(Some(refused));
         }
         let erases = change.erases;
@@ -169,7 +169,7 @@ impl Relay {
             Ok(changed) => changed,
             Err(refused) => return Ok(Some(Created::Refused(refused))),
         };
-        let asker = match self.prove_member(proof, proven, &changed.log) {
+        let asker = match self.prove_member(proof, proven, &changed.log).await? {
             Ok(asker) => asker,
             Err(refused) => return Ok(Some(refused)),
         };
@@ -193,26 +193,29 @@ impl Relay {
     }
 
     /// Checks that a device of the log makes the request, and, unless that is `proven`, that the proof holds and is new.
-    fn prove_member(
+    async fn prove_member(
         &self,
         proof: Proof<'_>,
         proven: &mut bool,
         log: &MemberLog,
-    ) -> Result<Asker, Created> {
+    ) -> Result<Result<Asker, Created>, StorageError> {
         let key = &proof.authorization.key;
         let Some((asker, signing)) = Asker::find(log, key, self.now()) else {
-            return Err(Created::NotMember);
+            return Ok(Err(Created::NotMember));
         };
         if !*proven {
-            self.check(proof, &signing)
-                .and_then(|()| self.check_new(proof.authorization))
-                .map_err(Created::Proof)?;
+            if let Err(error) = self.check(proof, &signing) {
+                return Ok(Err(Created::Proof(error)));
+            }
+            if let Err(error) = self.check_new(proof.authorization).await? {
+                return Ok(Err(Created::Proof(error)));
+            }
             *proven = true;
         }
-        match asker {
+        Ok(match asker {
             Asker::Device(_) => Ok(asker),
             barred => Err(Created::Barred(barred)),
-        }
+        })
     }
 }
 

@@ -107,6 +107,18 @@ impl Relay {
         &self,
         journal: JournalId,
     ) -> Result<Option<Arc<MemberLog>>, StorageError> {
+        if self.storage.is_shared() {
+            // Another relay may have appended: what a member may do must not depend on which relay is asked.
+            let Some(head) = self.storage.log_head(journal).await? else {
+                self.logs.forget(&journal);
+                return Ok(None);
+            };
+            if let Some(log) = self.logs.find(&journal).filter(|log| head_of(log) == head) {
+                return Ok(Some(log));
+            }
+            self.logs.forget(&journal);
+            return self.load(journal).await;
+        }
         match self.logs.find(&journal) {
             Some(log) => Ok(Some(log)),
             None => self.load(journal).await,

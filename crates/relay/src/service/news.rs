@@ -65,6 +65,24 @@ impl News {
         }
     }
 
+    /// Tells everyone: something may be new anywhere.
+    pub(crate) fn tell_all(&self) {
+        let waiting = self
+            .0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (sender, _) in waiting.journals.values() {
+            sender.send_replace(());
+        }
+    }
+
+    /// Returns how many wait.
+    pub(crate) fn subscribers(&self) -> usize {
+        let waiting = self.0.waiting.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner).count
+    }
+
     /// Waits for a journal's news from now on.
     ///
     /// # Errors

@@ -1,19 +1,18 @@
-//! How often a key may ask: a token bucket for each, filled evenly over a minute.
+//! How often a key, or an address, may ask: a token bucket for each, filled evenly over a minute.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-use protocol::id::KeyId;
 
 /// Buckets kept before those that are full again are dropped.
 const BUCKETS: usize = 4_096;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The buckets.
-pub(super) struct Rates {
+pub(super) struct Rates<K> {
     per_minute: u32,
-    buckets: Mutex<HashMap<KeyId, Bucket>>,
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
 /// When the bucket would be full again. Requests that a key has left are what fits between now and a minute from now.
@@ -22,7 +21,7 @@ struct Bucket {
     full: Duration,
 }
 
-impl Rates {
+impl<K: Eq + Hash> Rates<K> {
     /// Makes buckets that hold and regain `per_minute` requests.
     pub(super) fn new(per_minute: u32) -> Self {
         Self {
@@ -35,7 +34,7 @@ impl Rates {
     ///
     /// # Errors
     /// The seconds to wait, at least 1, if none is left.
-    pub(super) fn take(&self, key: KeyId, now: Duration) -> Result<(), u64> {
+    pub(super) fn take(&self, key: K, now: Duration) -> Result<(), u64> {
         let one = MINUTE / self.per_minute;
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= BUCKETS {
@@ -55,6 +54,8 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
+    use protocol::id::KeyId;
+
     use super::*;
 
     #[test]

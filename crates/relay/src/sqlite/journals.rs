@@ -204,6 +204,15 @@ fn erase(db: &Connection, journal: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Removes a journal; see [`crate::storage::Storage::forget`].
+pub(super) fn forget(db: &Connection, id: &JournalId) -> rusqlite::Result<bool> {
+    let Some(journal) = find(db, id)? else {
+        return Ok(false);
+    };
+    erase(db, journal.number)?;
+    Ok(true)
+}
+
 /// Keeps the record that erased a journal.
 fn bury(db: &Connection, id: &JournalId, log: &LogChange, now: u64) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT INTO erased (id, record, erased) VALUES (?1, ?2, ?3)")?

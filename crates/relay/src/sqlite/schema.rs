@@ -3,13 +3,18 @@
 //! `user_version` counts migrations. `secure_delete` overwrites what is deleted, so that the sealed key of a used
 //! invite, or an erased journal, does not linger in the file.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Every migration, in order; a file of version n has the first n.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+];
 /// How long a connection waits for another process (an `ebb-relay token new` beside a server, say).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long emptying the write-ahead log waits for readers; it is tried again later.
@@ -55,6 +60,14 @@ pub(crate) enum OpenError {
         /// Its version.
         version: usize,
     },
+    /// An older program has written the file, and it is not to be changed.
+    #[error("{} was written by an older ebb-relay (data version {version})", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: usize,
+    },
     /// The writer's thread cannot be started.
     #[error("cannot start the writer")]
     Thread(#[source] std::io::Error),
@@ -65,15 +78,7 @@ pub(crate) enum OpenError {
 /// # Errors
 /// [`OpenError`].
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
-    let failed = |source: rusqlite::Error| {
-        let path = path.to_owned();
-        match source.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                OpenError::Damaged { path, source }
-            }
-            _ => OpenError::Open { path, source },
-        }
-    };
+    let failed = |source| refused(path, source);
     create_private(path).map_err(|source| OpenError::Create {
         path: path.to_owned(),
         source,
@@ -95,8 +100,36 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+fn refused(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Damaged { path, source }
+        }
+        _ => OpenError::Open { path, source },
+    }
+}
+
+/// Opens a file as it is, to read all of it. It must have exactly the tables of this program.
+///
+/// # Errors
+/// [`OpenError`].
+pub(super) fn open_copy(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |source| refused(path, source);
+    let connection = open_reader(path).map_err(failed)?;
+    let version = "PRAGMA user_version";
+    let version = connection.query_row(version, [], |row| row.get::<_, i64>(0));
+    let version = usize::try_from(version.map_err(failed)?).unwrap_or(usize::MAX);
+    let path = path.to_owned();
+    match version.cmp(&MIGRATIONS.len()) {
+        Ordering::Less => Err(OpenError::Older { path, version }),
+        Ordering::Equal => Ok(connection),
+        Ordering::Greater => Err(OpenError::Newer { path, version }),
+    }
+}
+
 /// Creates the file, if it is missing, so that only its owner can read it; SQLite gives its other files the same mode.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

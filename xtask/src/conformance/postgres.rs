@@ -1,0 +1,123 @@
+//! The relay on a real PostgreSQL, which is Debian's: initialised under the build folder as an unprivileged user, reached over
+//! loopback and a socket folder of its own, and stopped when the tests are done.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::install;
+use crate::failure::Failure;
+use crate::{process, workspace};
+
+/// Where Debian puts each version's programs.
+const VERSIONS: &str = "/usr/lib/postgresql";
+/// The user that Debian's package makes; a server refuses to run as root.
+const USER: &str = "postgres";
+
+/// Runs every test of the relay that needs a PostgreSQL.
+pub(super) fn run() -> Result<(), Failure> {
+    let programs = match programs() {
+        Some(programs) => programs,
+        None => {
+            install(&["postgresql"])?;
+            programs().ok_or_else(|| Failure::Answer {
+                program: "apt-get install postgresql".to_owned(),
+                expected: format!("programs below {VERSIONS}"),
+            })?
+        }
+    };
+    let server = Server::start(programs)?;
+    let mut tests = workspace::cargo(&["test", "--locked", "-p", "ebb-relay"]);
+    tests.args(["--", "--include-ignored", "postgres"]);
+    process::run(tests.env("EBB_TEST_POSTGRES", server.url()))
+}
+
+/// Returns the programs of the newest version that is installed.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(VERSIONS).ok()?;
+    let folders = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    folders.filter(|bin| bin.join("initdb").exists()).max()
+}
+
+/// A server, stopped when dropped.
+struct Server {
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Server {
+    /// Makes an empty server.
+    fn start(programs: PathBuf) -> Result<Self, Failure> {
+        let folder = workspace::target()?.join("conformance/postgres");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(Failure::file(&folder))?;
+        }
+        fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
+        if is_root()? {
+            process::run(Command::new("chown").arg(USER).arg(&folder))?;
+        }
+        let server = Self {
+            programs,
+            folder,
+            port: free_port()?,
+        };
+        let data = server.folder.join("data");
+        let mut initdb = server.program("initdb")?;
+        initdb.arg("--pgdata").arg(&data);
+        let options = ["--username=ebb", "--auth=trust", "--encoding=UTF8"];
+        process::answer(initdb.args(options).arg("--no-sync"))?;
+        let settings = format!(
+            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={}",
+            server.port,
+            server.folder.display()
+        );
+        let mut start = server.program("pg_ctl")?;
+        start.arg("--pgdata").arg(&data).arg("--log");
+        start.arg(server.folder.join("log"));
+        process::run(start.args(["--wait", "--options", &settings, "start"]))?;
+        Ok(server)
+    }
+
+    /// Returns the server's address, without a database's name.
+    fn url(&self) -> String {
+        format!("postgres://ebb@127.0.0.1:{}", self.port)
+    }
+
+    /// Returns a call of one of the programs, as a user that may run a server.
+    fn program(&self, name: &str) -> Result<Command, Failure> {
+        let path = self.programs.join(name);
+        let mut command = if is_root()? {
+            let mut command = Command::new("runuser");
+            command.args(["-u", USER, "--"]).arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        command.current_dir(Path::new("/"));
+        Ok(command)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Ok(mut stop) = self.program("pg_ctl") else {
+            return;
+        };
+        stop.arg("--pgdata").arg(self.folder.join("data"));
+        // One that does not stop has said why on stderr; the checks' outcome stands.
+        drop(process::answer(stop.args(["--mode=immediate", "stop"])));
+    }
+}
+
+fn is_root() -> Result<bool, Failure> {
+    Ok(process::answer(Command::new("id").arg("-u"))?.trim() == "0")
+}
+
+/// Returns a port that nobody listens on now.
+fn free_port() -> Result<u16, Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0");
+    let address = listener.and_then(|listener| listener.local_addr());
+    Ok(address.map_err(Failure::file("a free port"))?.port())
+}
