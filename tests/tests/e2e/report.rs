@@ -85,7 +85,7 @@ fn readings_stand_at_the_time_since_the_last_dose() {
     );
     let page = page(&home, &["--days", "30"]);
     assert!(
-        page.contains("4:00 to 4:30: median 8, quartiles 8 to 8, 1 readings"),
+        page.contains("4:00 to 4:30: median 8, quartiles 8 to 8, n = 1"),
         "{page}"
     );
     assert!(

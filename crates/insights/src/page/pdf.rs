@@ -51,9 +51,9 @@ impl Paper {
 /// Why no PDF was made.
 #[derive(Debug, thiserror::Error)]
 pub enum UnwritablePdf {
-    /// The fonts that are part of this program cannot be read.
-    #[error("the fonts in this program are damaged")]
-    Fonts,
+    /// The fonts or the settings that are part of this program cannot be used.
+    #[error("the fonts or the settings in this program are damaged")]
+    Program,
     /// It would take more than one sheet.
     #[error("the page does not fit on one sheet")]
     TooLong,
@@ -64,12 +64,12 @@ pub enum UnwritablePdf {
 
 /// Writes the page.
 pub(super) fn pdf(content: &Content, made: Date, paper: Paper) -> Result<Vec<u8>, UnwritablePdf> {
-    let typeface = Typeface::read().ok_or(UnwritablePdf::Fonts)?;
+    let typeface = Typeface::read().ok_or(UnwritablePdf::Program)?;
     let placed = fitted(content, &typeface, paper).ok_or(UnwritablePdf::TooLong)?;
     let configuration = ConfigurationBuilder::new()
         .with_accessibility_validator(Accessibility::UA1)
         .finish()
-        .unwrap_or_default();
+        .map_err(|_| UnwritablePdf::Program)?;
     let mut document = Document::new_with(SerializeSettings {
         configuration,
         ..SerializeSettings::default()
@@ -77,7 +77,7 @@ pub(super) fn pdf(content: &Content, made: Date, paper: Paper) -> Result<Vec<u8>
     document.set_metadata(metadata(content, made));
     document.set_outline(outline(&placed));
     let (width, height) = paper.points();
-    let sheet = PageSettings::from_wh(width, height).unwrap_or_default();
+    let sheet = PageSettings::from_wh(width, height).ok_or(UnwritablePdf::Program)?;
     let mut page = document.start_page_with(sheet);
     let mut surface = page.surface();
     let mut painter = Painter {
@@ -136,4 +136,56 @@ fn outline(placed: &[Placed<'_>]) -> Outline {
         }
     }
     outline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::content::{Block, Row, Section};
+    use jiff::civil::date;
+
+    fn content(paragraphs: usize) -> Content {
+        let text = "What was said, at some length, in words of many lengths. ".repeat(4);
+        let blocks = vec![Block::Paragraph(text); paragraphs];
+        Content {
+            lang: "en",
+            title: "Ana\u{feff}: fatigue \u{1f600} journal".to_owned(),
+            lead: "made today".to_owned(),
+            rows: vec![Row::Whole(Section::new("Much said", blocks))],
+            foot: "no advice".to_owned(),
+        }
+    }
+
+    fn written(paragraphs: usize) -> Result<Vec<u8>, UnwritablePdf> {
+        pdf(&content(paragraphs), date(2026, 11, 26), Paper::A4)
+    }
+
+    #[test]
+    fn whatever_people_write_makes_an_accessible_page() {
+        let file = written(1).unwrap();
+        assert!(file.starts_with(b"%PDF-1.7"));
+        assert_eq!(file, written(1).unwrap());
+        assert_ne!(file, written(2).unwrap());
+    }
+
+    #[test]
+    fn a_full_page_is_set_smaller_and_one_beyond_all_bounds_is_refused() {
+        let typeface = Typeface::read().unwrap();
+        let size = |paragraphs| {
+            let content = content(paragraphs);
+            let placed = fitted(&content, &typeface, Paper::Letter)?;
+            match placed.last()? {
+                Placed::Part(_, lines) => match lines.first()? {
+                    Placed::Line(_, base, style, _) => Some((style.size, *base)),
+                    _ => None,
+                },
+                _ => None,
+            }
+        };
+        let (few, many) = (size(3).unwrap(), size(70).unwrap());
+        assert!(many.0 < few.0, "{few:?} {many:?}");
+        assert!(many.1 < 792.0 - MARGIN, "{many:?}");
+        assert_eq!(size(2000), None);
+        assert!(matches!(written(2000), Err(UnwritablePdf::TooLong)));
+    }
 }

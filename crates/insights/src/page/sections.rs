@@ -76,15 +76,16 @@ fn safety(report: &Report, texts: &Texts) -> Vec<Block> {
     let event = |(what, count, last): &(String, usize, jiff::civil::Date)| {
         fill(texts.last, &[&count.to_string(), what, &last.to_string()])
     };
-    let mut events: Vec<String> = report.safety.iter().map(event).collect();
+    let events: Vec<String> = report.safety.iter().map(event).collect();
     let (hard, asked) = report.breathing;
-    if asked > 0 {
-        events.push(fill(
-            texts.breathing,
-            &[&hard.to_string(), &asked.to_string()],
-        ));
+    let breathing = fill(texts.breathing, &[&hard.to_string(), &asked.to_string()]);
+    let breathing = (asked > 0).then_some(breathing);
+    if events.is_empty() {
+        let none = Some(texts.no_safety.to_owned());
+        let said = [none, breathing].into_iter().flatten();
+        return said.map(Block::Paragraph).collect();
     }
-    vec![Block::list(events, texts.no_safety)]
+    vec![Block::List(events.into_iter().chain(breathing).collect())]
 }
 
 fn phase(report: &Report, texts: &Texts) -> Vec<Block> {
@@ -95,7 +96,17 @@ fn phase(report: &Report, texts: &Texts) -> Vec<Block> {
         .map(|curve| curve.before + curve.beyond)
         .iter()
         .sum();
-    let mut said = vec![fill(texts.phase_of, &[&cut(&phase.medicine)])];
+    let medicine = cut(&phase.medicine);
+    let empty = phase.fatigue.bins.is_empty() && phase.weakness.bins.is_empty();
+    let (shown, first) = if empty {
+        (None, texts.no_readings)
+    } else {
+        (
+            Some(Block::Drawing(chart::chart(phase, texts))),
+            texts.phase_of,
+        )
+    };
+    let mut said = vec![fill(first, &[&medicine])];
     if left_out > 0 {
         said.push(fill(texts.left_out, &[&left_out.to_string()]));
     }
@@ -108,10 +119,11 @@ fn phase(report: &Report, texts: &Texts) -> Vec<Block> {
     if worn > 0 {
         said.push(fill(texts.wearing_off, &[&worn.to_string()]));
     }
-    vec![
-        Block::Drawing(chart::chart(phase, texts)),
-        Block::Remark(said.join(" ")),
-    ]
+    let said = said.join(" ");
+    match shown {
+        Some(drawing) => vec![drawing, Block::Remark(said)],
+        None => vec![Block::Paragraph(said)],
+    }
 }
 
 fn doses(report: &Report, texts: &Texts) -> Vec<Block> {
