@@ -9,6 +9,7 @@ mod config;
 mod failure;
 mod healthcheck;
 mod journals;
+mod limits;
 mod migrate;
 mod serve;
 mod token;

@@ -11,6 +11,7 @@ mod change;
 mod clock;
 mod create;
 mod envelopes;
+mod limits;
 mod log;
 mod logs;
 mod news;
@@ -19,7 +20,6 @@ mod snapshots;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use protocol::api::Quota;
 use protocol::id::{JournalId, KeyId, SigningKey};
@@ -36,42 +36,10 @@ pub(crate) use clock::SetClock;
 pub(crate) use clock::{Clock, SystemClock};
 pub(crate) use create::{Created, hash_token};
 pub(crate) use envelopes::Stored;
+pub(crate) use limits::Limits;
 pub(crate) use log::{LogAppended, page};
 pub(crate) use news::{Crowded, News, Subscription};
 pub(crate) use snapshots::SnapshotsKept;
-
-/// What one relay grants to one journal, key or crowd.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Limits {
-    /// Bytes that a journal may take.
-    pub(crate) quota: u64,
-    /// Journals, in all.
-    pub(crate) journals: u64,
-    /// Requests that a key may make in a minute, and at once.
-    pub(crate) requests: u32,
-    /// Requests that may come from one address in a minute, and at once.
-    pub(crate) requests_per_address: u32,
-    /// Event streams of one journal.
-    pub(crate) subscribers_per_journal: usize,
-    /// Event streams, in all.
-    pub(crate) subscribers: usize,
-    /// Time between two signs of life on a quiet event stream.
-    pub(crate) keep_alive: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            quota: 256 * 1024 * 1024,
-            journals: 100_000,
-            requests: 6_000,
-            requests_per_address: 60_000,
-            subscribers_per_journal: 60,
-            subscribers: 10_000,
-            keep_alive: Duration::from_secs(20),
-        }
-    }
-}
 
 /// How often a change is tried again that another came before.
 const TRIES: usize = 8;

@@ -116,6 +116,8 @@ pub(crate) enum CreateOutcome {
     Exists,
     /// The store has as many journals as it may have.
     TooMany,
+    /// As many journals were created with the token as may be.
+    TooManyOfToken,
     /// The log is larger than the journal's quota.
     OverQuota,
 }
@@ -282,6 +284,8 @@ pub(crate) struct NewJournal {
     pub(crate) token: Option<TokenId>,
     /// The most journals that the store may have, those counted that were erased.
     pub(crate) most: u64,
+    /// The most journals that the store may have with the same token.
+    pub(crate) most_of_token: u64,
 }
 
 /// Seconds for which a store remembers a random: a request's time is accepted within [`limits::CLOCK_SKEW_SECONDS`] either way,

@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::{Data, print, token};
 use crate::http::{self, Origins, Site};
 use crate::server::{self, How, Tls};
-use crate::service::{Limits, Relay, SystemClock};
+use crate::service::{Relay, SystemClock};
 use crate::storage::Storage;
 
 /// Time between two looks for sealed keys of invites that have expired.
@@ -49,9 +49,8 @@ pub(super) struct Serve {
     /// How much to say on stderr
     #[arg(long, env = "EBB_RELAY_LOG", value_enum, default_value = "info")]
     log: Level,
-    /// Bytes that one journal may take
-    #[arg(long, env = "EBB_RELAY_QUOTA", value_name = "BYTES", default_value_t = Limits::default().quota)]
-    quota: u64,
+    #[command(flatten)]
+    limits: super::limits::Options,
     /// The certificate, with its chain, of the relay's own TLS, as PEM; read again when it changes
     #[arg(
         long,
@@ -81,12 +80,6 @@ pub(super) struct Serve {
     /// are
     #[arg(long, env = "EBB_RELAY_METRICS", value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
-    /// Requests that may come from one address in a minute
-    #[arg(long, env = "EBB_RELAY_REQUESTS_PER_ADDRESS", value_name = "NUMBER", default_value_t = Limits::default().requests_per_address)]
-    requests_per_address: u32,
-    /// Requests that one key may make in a minute
-    #[arg(long, env = "EBB_RELAY_REQUESTS", value_name = "NUMBER", default_value_t = Limits::default().requests)]
-    requests: u32,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -176,7 +169,7 @@ impl Serve {
         };
         let clock = Arc::new(SystemClock::start());
         let site = Arc::new(Site {
-            relay: Relay::new(Arc::clone(&store), clock, self.limits(), self.open),
+            relay: Relay::new(Arc::clone(&store), clock, self.limits.limits(), self.open),
             origins: self.accepted_origins(address),
             stop: stop.clone(),
             bodies: http::Bodies::default(),
@@ -256,15 +249,6 @@ impl Serve {
         }
         let (token, _) = token::create(store).await?;
         Ok(Some(token.reveal().to_owned()))
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            quota: self.quota,
-            requests: self.requests,
-            requests_per_address: self.requests_per_address,
-            ..Limits::default()
-        }
     }
 
     fn accepted_origins(&self, address: SocketAddr) -> Origins {

@@ -46,6 +46,7 @@ pub(super) async fn append_envelopes(
         Stored::Missing => Err(asking::missing(&site, asked.journal).await),
         Stored::Stale => Err(Rejection::stale_head()),
         Stored::OverQuota => Err(Rejection::over_quota(site.relay.limits().quota)),
+        Stored::TooMany => Err(Rejection::too_many_envelopes(site.relay.limits().envelopes)),
         Stored::Busy => Err(Rejection::busy()),
     }
 }

@@ -57,6 +57,9 @@ pub(super) async fn create(State(site): Shared, request: Request) -> Result<Resp
         Created::Refused(refused) => Err(refused.into()),
         Created::OverQuota => Err(Rejection::over_quota(relay.limits().quota)),
         Created::TooMany => Err(Rejection::too_many_journals(relay.limits().journals)),
+        Created::TooManyOfToken => Err(Rejection::too_many_of_token(
+            relay.limits().journals_per_token,
+        )),
         Created::Busy => Err(Rejection::busy()),
     }
 }

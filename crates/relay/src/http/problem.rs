@@ -217,6 +217,19 @@ impl Rejection {
         Self::new(ProblemKind::Full, StatusCode::INSUFFICIENT_STORAGE, detail).limited(quota)
     }
 
+    /// 507: the journal's number of envelopes.
+    pub(super) fn too_many_envelopes(most: u64) -> Self {
+        let detail =
+            format!("a journal may have {most} envelopes on this relay; nothing was stored");
+        Self::new(ProblemKind::Full, StatusCode::INSUFFICIENT_STORAGE, detail).limited(most)
+    }
+
+    /// 507: no more journals with this token.
+    pub(super) fn too_many_of_token(most: u64) -> Self {
+        let detail = format!("{most} journals may be created with one enrolment token, and were");
+        Self::new(ProblemKind::Full, StatusCode::INSUFFICIENT_STORAGE, detail).limited(most)
+    }
+
     /// 507: no more journals.
     pub(super) fn too_many_journals(most: u64) -> Self {
         let detail = format!("this relay may have {most} journals, and has");

@@ -9,7 +9,7 @@ use super::envelopes;
 use super::rows::{self, PAGE_ROWS, array, fitting, length, number, short, stored, value};
 use crate::storage::{
     CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart, NewBlob, NewJournal,
-    StorageError,
+    StorageError, TokenId,
 };
 
 /// The advisory lock under which journals are created, so that no more are than there may be; the letters of `ebbcreat`.
@@ -134,6 +134,7 @@ pub(super) async fn create(
         log,
         token,
         most,
+        most_of_token,
     } = journal;
     rows::execute(db, "SELECT pg_advisory_xact_lock($1)", &[&CREATING]).await?;
     if find(db, id).await?.is_some() || tombstone(db, id).await?.is_some() {
@@ -144,6 +145,13 @@ pub(super) async fn create(
     let count = rows::one(db, sql, &[]).await?;
     if count.map_or(Ok(0), |row| number(&row, 0))? >= *most {
         return Ok(CreateOutcome::TooMany);
+    }
+    if let Some(TokenId(token)) = token {
+        let sql = "SELECT count(*) FROM journals WHERE token = $1";
+        let count = rows::one(db, sql, &[token]).await?;
+        if count.map_or(Ok(0), |row| number(&row, 0))? >= *most_of_token {
+            return Ok(CreateOutcome::TooManyOfToken);
+        }
     }
     if log.erases {
         bury(db, id, log, now).await?;

@@ -40,6 +40,8 @@ pub(crate) enum Created {
     OverQuota,
     /// The relay has as many journals as it may have.
     TooMany,
+    /// As many journals were created with the enrolment token as may be.
+    TooManyOfToken,
     /// Others changed the journal again and again.
     Busy,
 }
@@ -127,6 +129,7 @@ impl Relay {
             log: change,
             token,
             most: self.limits().journals,
+            most_of_token: self.limits().journals_per_token,
         };
         Ok(match self.storage().create(new, now).await? {
             CreateOutcome::Created => {
@@ -139,6 +142,7 @@ impl Relay {
             }
             CreateOutcome::Exists => None,
             CreateOutcome::TooMany => Some(Created::TooMany),
+            CreateOutcome::TooManyOfToken => Some(Created::TooManyOfToken),
             CreateOutcome::OverQuota => Some(Created::OverQuota),
         })
     }

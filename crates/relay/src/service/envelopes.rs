@@ -29,6 +29,8 @@ pub(crate) enum Stored {
     Missing,
     /// The journal's quota is used up; nothing was stored.
     OverQuota,
+    /// The journal has as many envelopes as it may have; nothing was stored.
+    TooMany,
     /// Others wrote to the same chains again and again; nothing was stored.
     Busy,
 }
@@ -81,9 +83,14 @@ impl Relay {
                 refused,
                 heads,
             } = judged;
+            // What was pruned counts: chains keep its places.
+            let count: u64 = heads.0.values().map(|at| at.seq.0).sum();
             let done = Stored::Done(Appended { heads, refused });
             if accepted.is_empty() {
                 return Ok(done);
+            }
+            if count > self.limits().envelopes {
+                return Ok(Stored::TooMany);
             }
             let quota = self.limits().quota;
             let outcome = self

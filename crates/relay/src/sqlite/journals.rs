@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{envelopes, length, loaded, loaded_short, stored};
 use crate::storage::{
     CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart, NewBlob, NewJournal,
+    TokenId,
 };
 
 /// A row of the journals' table.
@@ -110,6 +111,7 @@ pub(super) fn create(
         log,
         token,
         most,
+        most_of_token,
     } = journal;
     if find(db, id)?.is_some() || tombstone(db, id)?.is_some() {
         return Ok(CreateOutcome::Exists);
@@ -120,6 +122,14 @@ pub(super) fn create(
         .query_row([], |row| row.get(0))?;
     if loaded(count) >= *most {
         return Ok(CreateOutcome::TooMany);
+    }
+    if let Some(TokenId(token)) = token {
+        let count: i64 = db
+            .prepare_cached("SELECT count(*) FROM journals WHERE token = ?1")?
+            .query_row([token], |row| row.get(0))?;
+        if loaded(count) >= *most_of_token {
+            return Ok(CreateOutcome::TooManyOfToken);
+        }
     }
     if log.erases {
         bury(db, id, log, now)?;

@@ -6,3 +6,6 @@ CREATE TABLE seen (
   PRIMARY KEY (key, random)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX seen_by_time ON seen (time);
+
+-- So that journals created with a token are counted without looking at all.
+CREATE INDEX journals_by_token ON journals (token) WHERE token IS NOT NULL;

@@ -8,7 +8,7 @@ use protocol::sign::Signer;
 use super::Place;
 use super::made::{all, append, begin, blob, change, grow, head, length, new, put, two, used};
 use crate::storage::{
-    AppendOutcome, CreateOutcome, JournalEntry, LogOutcome, SnapshotChange, Storage,
+    AppendOutcome, CreateOutcome, JournalEntry, LogOutcome, SnapshotChange, Storage, TokenId,
 };
 use crate::testing::{Journal, Keys, NOW};
 
@@ -42,6 +42,20 @@ pub(super) async fn created_up_to_the_most(place: Arc<dyn Place>) {
     create.most = 3;
     let created = store.create(create, NOW).await.unwrap();
     assert_eq!(created, CreateOutcome::Created);
+
+    let [few, other] = ["aaaa", "bbbb"].map(|name| TokenId(name.to_owned()));
+    store.add_token(few.clone(), [1; 32], NOW).await.unwrap();
+    store.add_token(other.clone(), [2; 32], NOW).await.unwrap();
+    for (seed, token, outcome) in [
+        (4, &few, CreateOutcome::Created),
+        (5, &few, CreateOutcome::TooManyOfToken),
+        (5, &other, CreateOutcome::Created),
+    ] {
+        let mut create = new(&Journal::start(&Keys::of(seed)));
+        create.token = Some(token.clone());
+        create.most_of_token = 1;
+        assert_eq!(store.create(create, NOW).await.unwrap(), outcome);
+    }
 }
 
 async fn erase(store: &dyn Storage, journal: &mut Journal, owner: &Keys) -> Vec<u8> {

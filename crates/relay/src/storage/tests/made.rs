@@ -63,6 +63,7 @@ pub(super) fn new(journal: &Journal) -> NewJournal {
         log: change(journal, journal.records.len()),
         token: None,
         most: 1_000,
+        most_of_token: 1_000,
     }
 }
 
