@@ -20,8 +20,9 @@ use texts::fill;
 pub use pdf::{Paper, UnwritablePdf};
 pub use texts::{ENGLISH, Texts};
 
-/// The most characters of a text that someone wrote.
+/// The most characters of a text that someone wrote, and of a name.
 const LONGEST_TEXT: usize = 180;
+const LONGEST_NAME: usize = 40;
 
 /// What stands at the head of the page.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,7 @@ fn content(report: &Report, head: Head<'_>) -> Content {
     let made = fill(texts.made, &[&head.made.to_string()]);
     Content {
         lang: texts.code,
-        title: fill(texts.title, &[&cut(head.name), &first, &last]),
+        title: fill(texts.title, &[&name(head.name), &first, &last]),
         lead: format!("{} · {made}", sections::coverage(report, texts)),
         rows: sections::all(report, texts),
         foot: texts.foot.to_owned(),
@@ -63,11 +64,20 @@ fn content(report: &Report, head: Head<'_>) -> Content {
 
 /// Cuts a text that someone wrote to what the page has room for.
 fn cut(text: &str) -> String {
-    if text.chars().count() <= LONGEST_TEXT {
+    cut_to(text, LONGEST_TEXT)
+}
+
+/// Cuts a name that someone wrote to what a cell or a line has room for.
+fn name(text: &str) -> String {
+    cut_to(text, LONGEST_NAME)
+}
+
+fn cut_to(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(LONGEST_TEXT).collect();
-    format!("{kept}…")
+    let kept: String = text.chars().take(most).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// Writes a number with at most one decimal.
