@@ -5,8 +5,10 @@
 //! appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine
 //! that has no operating system.
 //!
-//! Of the relay, each also alone: `postgres`: its other store keeps what every store promises.
+//! Of the relay, each also alone: `postgres`: its other store keeps what every store promises;
+//! `deploy`: systemd, nginx and Caddy read the files for running it as a service.
 
+mod deploy;
 mod formats;
 mod insights;
 mod page;
@@ -24,6 +26,7 @@ use crate::process;
 pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     if let [name] = only {
         return match name.as_str() {
+            "deploy" => deploy::run(),
             "postgres" => postgres::run(),
             _ => Err(Failure::Mismatch(format!(
                 "there is no check `{name}` to run alone"
@@ -36,6 +39,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     formats::run(&python)?;
     page::run()?;
     postgres::run()?;
+    deploy::run()?;
     wasm::run()
 }
 
