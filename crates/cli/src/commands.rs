@@ -5,6 +5,7 @@
 
 mod bundle;
 mod check;
+pub(crate) mod completing;
 mod doctor;
 mod done;
 mod doses;
@@ -20,6 +21,7 @@ mod join;
 mod journals;
 mod link;
 mod log;
+mod man;
 mod mend;
 mod past;
 mod people;
@@ -31,7 +33,9 @@ mod relay;
 mod remove;
 mod renew;
 mod report;
+mod service;
 mod session;
+mod settings;
 mod start;
 mod status;
 mod sync;
@@ -55,6 +59,11 @@ pub(crate) fn run(line: Line, terminal: &Terminal) -> Outcome<()> {
         Request::Command(Command::Sync(sync)) if sync.watch => return sync::watch(&session),
         Request::Command(Command::Export(to)) if to.out.as_os_str() == export::STDOUT => {
             return export::to_stdout(&to, &session);
+        }
+        Request::Command(Command::Report(asked))
+            if asked.is_to_stdout() && terminal.form != output::Form::Json =>
+        {
+            return report::to_stdout(&asked, &session);
         }
         // What the doctor found is told whole, also where it comes to a failure.
         Request::Command(Command::Doctor(asked)) => doctor::doctor(asked.rebuild, &session)?,
@@ -103,6 +112,8 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Join(join) => join::join(&join, session),
         Command::Members(members) => people::members(&members, session),
         Command::Invites(invites) => invites::invites(&invites, session),
+        Command::Rename(rename) => settings::rename(&rename, session),
+        Command::Zone(zone) => settings::zone(&zone, session),
         Command::Role(change) => remove::role(&change, session),
         Command::Remove(target) => remove::remove(&target, session),
         Command::Held(held) => held::held(&held, session),
@@ -114,9 +125,11 @@ fn answer(request: Request, session: &Session) -> Outcome<Box<dyn Answer>> {
         Command::Import(from) => import::import(&from, session),
         Command::Relay(command) => relay::relay(&command, session),
         Command::Sync(_) => sync::sync(session),
+        Command::Service(service) => service::service(&service, session),
         Command::Status => status::status(session),
         Command::Emergency => Ok(plain::emergency(session)),
-        Command::Completions(completions) => Ok(plain::completions(completions.shell)),
+        Command::Man(man) => man::man(&man),
+        Command::Completions(completions) => plain::completions(completions.shell),
         // These were turned into other requests when the line was read, or done before.
         Command::Edit(_) | Command::Help(_) | Command::Doctor(_) => {
             Err(CommandError::usage("this command needs more words").hint("ebb --help"))

@@ -24,6 +24,14 @@ use output::{Colour, Form, Terminal};
 /// Runs `ebb` with its arguments, the program's name first; returns the exit code.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let json = arguments::is_json_asked(&arguments);
+    match commands::completing::answer(&arguments) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            output::fail(&error, &Terminal::detect(Form::Human, Colour::Auto, true));
+            return ExitCode::from(error.exit as u8);
+        }
+    }
     let line = match arguments::read(arguments) {
         Ok(line) => line,
         Err(error) => {

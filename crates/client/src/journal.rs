@@ -16,6 +16,7 @@ use store::{Own, Reader, Replica, StoreError};
 
 use crate::error::Family;
 use crate::home::{self, OpenError};
+use crate::people::{self, Given};
 
 /// A journal on this device.
 #[derive(Debug)]
@@ -130,10 +131,11 @@ pub(crate) fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
-/// The member log as stored, and its records' bytes.
+/// The member log as stored, its records' bytes, and the names given later than it has them.
 pub(crate) struct StoredLog {
     pub(crate) log: MemberLog,
     pub(crate) records: Vec<Vec<u8>>,
+    pub(crate) given: Given,
 }
 
 /// Builds the member log from the records that this replica verified before it stored them.
@@ -154,6 +156,7 @@ pub(crate) fn load_log(reader: &Reader<'_>, path: &Path) -> Result<StoredLog, Lo
     Ok(StoredLog {
         log: log.ok_or_else(damaged)?,
         records,
+        given: people::given(reader)?,
     })
 }
 

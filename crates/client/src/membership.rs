@@ -5,6 +5,7 @@
 pub mod held;
 pub mod invite;
 pub mod member;
+pub mod naming;
 pub mod recovery;
 pub mod relays;
 pub mod removal;

@@ -41,7 +41,9 @@ pub(crate) enum Obstacle {
     #[error("{0}")]
     NotOpened(String),
     #[error("its batch is malformed: {0}")]
-    Batch(#[from] batch::BatchError),
+    Batch(batch::BatchError),
+    #[error("its batch has the format {0}, of a newer ebb: update ebb, and it is merged then")]
+    Newer(u8),
     #[error("it changes the profile, which only owners may do")]
     Profile,
     #[error("it is a snapshot, and only owners may make one")]
@@ -53,6 +55,15 @@ pub(crate) enum Obstacle {
     },
     #[error(transparent)]
     Load(#[from] LoadError),
+}
+
+impl From<batch::BatchError> for Obstacle {
+    fn from(error: batch::BatchError) -> Self {
+        match error {
+            batch::BatchError::Version(version) => Self::Newer(version),
+            error => Self::Batch(error),
+        }
+    }
 }
 
 impl From<store::StoreError> for Obstacle {

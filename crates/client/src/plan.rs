@@ -90,11 +90,16 @@ impl Journal {
         })
     }
 
-    /// Returns what limits a dose would pass, if it passes any of the plan of its time.
+    /// Returns what limits a dose would pass, if it passes any of the plan of its time. One that is in the journal already,
+    /// as `itself`, is not counted twice.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn over_limit(&self, dose: &Draft) -> Result<Option<OverLimit>, ReadError> {
+    pub fn over_limit(
+        &self,
+        dose: &Draft,
+        itself: Option<EntryId>,
+    ) -> Result<Option<OverLimit>, ReadError> {
         let at = dose.at.instant();
         let text = |name: &str| dose.fields.get(name).and_then(Value::as_text);
         let medicine = text("medicine").map(|name| self.plan().map(|plan| plan.medicine(name, at)));
@@ -111,7 +116,11 @@ impl Journal {
             ..Filter::default()
         };
         let mut doses = self.entries(&filter)?;
-        doses.retain(|dose| is_of(dose, &medicine.name) && !crate::query::is_skipped(&dose.entry));
+        doses.retain(|dose| {
+            Some(dose.entry.id) != itself
+                && is_of(dose, &medicine.name)
+                && !crate::query::is_skipped(&dose.entry)
+        });
         let amount = |fields: &journal::Fields| fields.get("amount_mg").and_then(plan::Mg::of);
         let others: Vec<Taken> = doses
             .iter()

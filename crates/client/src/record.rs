@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use journal::change::{self, ChangeHash, CreateError, NewChange, Tip};
 use journal::document::{Document, Item, UpdateError};
-use journal::entry::{Draft, Edit, Patch, Status};
+use journal::entry::{Draft, Edit, Entry, Patch, Status};
 use journal::validate::Invalid;
 use journal::{Actor, DocumentId, EntryId};
 use protocol::id::ChainId;
 use store::document::{DocumentParts, StoredTip};
-use store::entry::EntryRow;
+use store::entry::{EntryKey, EntryRow};
 use store::{Reader, StoreError, Writer};
 
 use crate::again::{CopiedError, RebuildError};
@@ -53,8 +53,8 @@ pub enum RecordError {
     /// An owner has ended the journal.
     #[error("this journal was erased by its owner; what is on this device can still be read")]
     Erased,
-    /// This device may write entries, and not change the plan.
-    #[error("only an owner of this journal may change its plan")]
+    /// This device may write entries, and not change the profile.
+    #[error("only an owner of this journal may change its plan, names and zone")]
     NotOwner,
     /// No entry has this id.
     #[error(transparent)]
@@ -190,6 +190,24 @@ impl Journal {
     /// [`RecordError`]; nothing is changed then.
     pub fn edit(&mut self, id: &str, patch: &Patch) -> Result<EntryView, RecordError> {
         self.change(id, Did::Edit, |_, item, id| patch.edit(id, &item.fields))
+    }
+
+    /// Returns what an entry would be after a correction; changes nothing.
+    ///
+    /// # Errors
+    /// [`RecordError`], as [`Journal::edit`] has it.
+    pub fn edited(&self, id: &str, patch: &Patch) -> Result<Entry, RecordError> {
+        let path = self.path();
+        self.replica.read(|reader| {
+            let id = crate::query::resolve(reader, &path, id)?;
+            let unknown = || LookupError::Unknown(id.to_string());
+            let listed = reader.entry(&EntryKey(*id.as_bytes()))?;
+            let listed = listed.ok_or_else(unknown)?;
+            let damaged = || DamagedReplica::Entry { path: path.clone() };
+            let mut fields = row::fields_of(&listed.json).ok_or_else(damaged)?;
+            patch.edit(id, &fields)?.apply(&mut fields);
+            Ok(Entry::from_fields(id, &fields))
+        })
     }
 
     /// Deletes an entry: it is marked as entered in error, and can be restored.

@@ -9,6 +9,7 @@ use protocol::role::Role;
 use store::member::MemberRow;
 use store::{Reader, StoreError};
 
+use crate::bundle::LAST_BUNDLE;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_log};
 use crate::people;
 use crate::query::ReadError;
@@ -108,6 +109,17 @@ pub struct Vouched {
     pub checked_by: Vec<String>,
 }
 
+/// Whether a journal is anywhere but on this device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondCopy {
+    /// It has no relay and no other device, and no bundle was written.
+    None,
+    /// It has a relay, and no sync has succeeded yet.
+    NotYet,
+    /// It is somewhere else too, as it was then.
+    There,
+}
+
 /// The state of this device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -145,6 +157,10 @@ pub struct Status {
     pub devices: Vec<Device>,
     /// Who vouches for what this device knows from a snapshot alone; none if there is nothing such.
     pub vouched: Option<Vouched>,
+    /// When a bundle was last written here.
+    pub last_bundle: Option<Timestamp>,
+    /// Whether the journal is anywhere else too.
+    pub second_copy: SecondCopy,
     /// What the user should know, in words.
     pub warnings: Vec<String>,
 }
@@ -270,10 +286,15 @@ impl Journal {
                 relays: relays.collect(),
                 devices: Vec::new(),
                 vouched: vouched(reader)?,
+                last_bundle: reader
+                    .setting(LAST_BUNDLE)?
+                    .and_then(|ms| instant(ms.parse().ok()?)),
+                second_copy: SecondCopy::None,
                 warnings: Vec::new(),
             })
         })?;
         status.devices = devices.into_iter().map(|(_, device)| device).collect();
+        status.second_copy = second_copy(&status);
         status.warnings = warnings(&status);
         Ok(status)
     }
@@ -351,22 +372,22 @@ fn instant(ms: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(ms).ok()
 }
 
+fn second_copy(status: &Status) -> SecondCopy {
+    let others = |device: &Device| !device.this && !device.paper && device.role.is_some();
+    let synced = status.relays.iter().any(|relay| relay.last_sync.is_some());
+    if status.last_bundle.is_some() || synced {
+        SecondCopy::There
+    } else if !status.relays.is_empty() {
+        SecondCopy::NotYet
+    } else if status.devices.iter().any(others) {
+        SecondCopy::There
+    } else {
+        SecondCopy::None
+    }
+}
+
 fn warnings(status: &Status) -> Vec<String> {
     let mut warnings = Vec::new();
-    let others = status
-        .devices
-        .iter()
-        .any(|device| !device.this && !device.paper && device.role.is_some());
-    if status.relays.is_empty() && !others {
-        warnings.push(
-            "there is no second copy of this journal: no relay, and no other device".to_owned(),
-        );
-    } else if !status.relays.is_empty()
-        && status.relays.iter().all(|relay| relay.last_sync.is_none())
-    {
-        warnings
-            .push("no sync has succeeded yet: there is no second copy of this journal".to_owned());
-    }
     for relay in &status.relays {
         if let Some(error) = &relay.last_error {
             warnings.push(format!("the last sync with {} failed: {error}", relay.url));

@@ -24,7 +24,7 @@ pub enum Format {
     Fhir,
     /// A FHIR R4 resource on each line.
     FhirNdjson,
-    /// Nights as IEEE 1752.1 data points.
+    /// Nights as IEEE 1752.1 data points, and doses as those of Open mHealth.
     Ieee1752,
     /// The raw Automerge documents.
     Automerge,

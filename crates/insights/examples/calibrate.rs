@@ -10,6 +10,7 @@
 use std::thread;
 
 use insights::Series;
+use insights::preset::FIRST_LOOK;
 use insights::question::{Answer, Answers, Draws, LEAST_PAIRED, Question, Split, ask};
 use jiff::civil::{Date, date};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -241,14 +242,13 @@ fn intervals(truth: Truth, journals: usize) -> (usize, usize) {
     (count, holding)
 }
 
-/// Counts the journals that had a finding in any week, asked every week from the first day that allows one.
-fn ever(truth: Truth, journals: usize) -> usize {
+/// Counts the journals that had a finding after any of so many days, asked each time.
+fn ever(truth: Truth, journals: usize, looks: &[usize]) -> usize {
     let ever = |seed: &u64| {
         let journal = Journal::draw(truth, &mut Xoshiro256PlusPlus::seed_from_u64(*seed));
-        let mut looks = (LEAST_PAIRED..=truth.days).step_by(WEEK);
-        looks.any(|days| {
+        looks.iter().any(|days| {
             journal
-                .until(days)
+                .until(*days)
                 .ask(*seed)
                 .answers
                 .iter()
@@ -380,7 +380,18 @@ fn beyond() {
     );
     table(
         "Journals without any effect that showed a finding in *any* week, asked every week",
-        |rho, days| share(ever(Truth::nothing(rho, days), FEWER), FEWER),
+        |rho, days| {
+            let looks: Vec<usize> = (LEAST_PAIRED..=days).step_by(WEEK).collect();
+            share(ever(Truth::nothing(rho, days), FEWER, &looks), FEWER)
+        },
+    );
+    table(
+        "The same, answered anew only as `preset` does it, after 30, 60, 120 days and so on",
+        |rho, days| {
+            let looks = std::iter::successors(Some(FIRST_LOOK), |look| Some(2 * look));
+            let looks: Vec<usize> = looks.take_while(|look| *look <= days).collect();
+            share(ever(Truth::nothing(rho, days), FEWER, &looks), FEWER)
+        },
     );
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use journal::kind::Night;
@@ -27,6 +28,10 @@ pub struct Daily {
     pub weakness: Series,
     /// Sleep in hours (TST), by the date of waking.
     pub sleep_hours: Series,
+    /// Time in bed in hours (TIB), by the date of waking.
+    pub bed_hours: Series,
+    /// Mid-sleep, in minutes from the midnight that begins the date of waking.
+    pub mid_sleep: Series,
     /// How good the night was, 1 to 5, by the date of waking.
     pub sleep_quality: Series,
     /// TST ÷ time in bed, 0 to 1.
@@ -87,7 +92,7 @@ struct Gathering {
     entries: Gathered,
     fatigue: Gathered,
     weakness: Gathered,
-    sleep: [Gathered; 4],
+    sleep: [Gathered; 6],
     effort: Gathered,
     heat_celsius: Gathered,
     heat: Gathered,
@@ -129,10 +134,12 @@ impl Gathering {
     fn night(&mut self, logged: &Logged, day: Date) {
         let night = Night::of(&logged.entry.fields);
         let day = night.date().unwrap_or(day);
-        let [hours, quality, in_bed, trying] = &mut self.sleep;
+        let [hours, quality, in_bed, trying, bed, middle] = &mut self.sleep;
         if night.check().is_ok() {
-            let asleep = night.total_sleep_time();
-            hours.add(day, asleep.map(|asleep| asleep.as_secs_f64() / 3600.0));
+            let in_hours = |span: SignedDuration| span.as_secs_f64() / 3600.0;
+            hours.add(day, night.total_sleep_time().map(in_hours));
+            bed.add(day, night.time_in_bed().map(in_hours));
+            middle.add(day, night.mid_sleep());
             in_bed.add(day, night.efficiency_in_bed());
             trying.add(day, night.efficiency_of_trying());
         }
@@ -165,7 +172,7 @@ impl Gathering {
         self.changes.retain(|day| period.contains(*day));
         self.changes.sort_unstable();
         self.changes.dedup();
-        let [hours, quality, in_bed, trying] = self.sleep;
+        let [hours, quality, in_bed, trying, bed, middle] = self.sleep;
         let own = self.own.into_iter();
         let own = own.map(|(name, values)| (name, values.series(period, most)));
         Daily {
@@ -173,6 +180,8 @@ impl Gathering {
             fatigue: self.fatigue.series(period, mean),
             weakness: self.weakness.series(period, mean),
             sleep_hours: hours.series(period, mean),
+            bed_hours: bed.series(period, mean),
+            mid_sleep: middle.series(period, mean),
             sleep_quality: quality.series(period, mean),
             efficiency_in_bed: in_bed.series(period, mean),
             efficiency_of_trying: trying.series(period, mean),

@@ -1,21 +1,25 @@
-//! The appointment report as one self-contained HTML page: no script, no network, one sheet of A4 or Letter.
+//! The appointment report as one page: a self-contained HTML file, or a tagged PDF.
 //!
-//! Whatever people wrote is escaped, and cut where it would push the page beyond one sheet. Meaning is never in colour alone,
-//! and the picture has its numbers in words.
+//! Both are made of one [`Content`], so that they say the same. Whatever people wrote is cut where it would push the page beyond
+//! one sheet.
 
 mod chart;
+mod content;
+mod drawing;
+mod html;
+mod pdf;
 mod sections;
 mod texts;
 
 use jiff::civil::Date;
 
 use crate::report::Report;
+use content::Content;
 use texts::fill;
 
+pub use pdf::{Paper, UnwritablePdf};
 pub use texts::{ENGLISH, Texts};
 
-/// The style of the page.
-const STYLE: &str = include_str!("page/page.css");
 /// The most characters of a text that someone wrote.
 const LONGEST_TEXT: usize = 180;
 
@@ -30,38 +34,31 @@ pub struct Head<'a> {
     pub texts: &'a Texts,
 }
 
-/// Writes the page.
+/// Writes the page as HTML.
 pub fn html(report: &Report, head: Head<'_>) -> String {
+    html::html(&content(report, head))
+}
+
+/// Writes the page as PDF: the same bytes for the same report.
+///
+/// # Errors
+/// [`UnwritablePdf`] if no accessible PDF can be made of it.
+pub fn pdf(report: &Report, head: Head<'_>, paper: Paper) -> Result<Vec<u8>, UnwritablePdf> {
+    pdf::pdf(&content(report, head), head.made, paper)
+}
+
+fn content(report: &Report, head: Head<'_>) -> Content {
     let texts = head.texts;
     let period = report.period;
     let (first, last) = (period.first().to_string(), period.last().to_string());
-    let title = escaped(&fill(texts.title, &[&cut(head.name), &first, &last]));
-    let main = sections::all(report, texts);
     let made = fill(texts.made, &[&head.made.to_string()]);
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
-         <p class=\"soft\">{} · {made}</p>\n{main}</main>\n<footer><p><small>{}</small></p></footer>\n</body>\n</html>\n",
-        texts.code,
-        escaped(&sections::coverage(report, texts)),
-        escaped(texts.foot)
-    )
-}
-
-/// Escapes text for HTML, in elements and in attributes; control characters become spaces.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in journal::words::clean(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
+    Content {
+        lang: texts.code,
+        title: fill(texts.title, &[&cut(head.name), &first, &last]),
+        lead: format!("{} · {made}", sections::coverage(report, texts)),
+        rows: sections::all(report, texts),
+        foot: texts.foot.to_owned(),
     }
-    escaped
 }
 
 /// Cuts a text that someone wrote to what the page has room for.

@@ -19,7 +19,7 @@ use crate::logged::{Logged, Period};
 use crate::phase::since_last;
 use crate::preset::Findings;
 use crate::series::{Coverage, Series};
-use crate::statistics::Summary;
+use crate::statistics::{Summary, deviation};
 
 pub use doses::Medicine;
 
@@ -109,13 +109,24 @@ pub struct Walk {
 pub struct Sleep {
     /// Hours slept (TST).
     pub hours: Option<Summary>,
+    /// Hours in bed (TIB).
+    pub bed: Option<Summary>,
     /// SE(TIB), 0 to 1.
     pub in_bed: Option<Summary>,
     /// SE(DSE), 0 to 1.
     pub trying: Option<Summary>,
     /// Final waking, in minutes of the day.
     pub waking: Option<Summary>,
+    /// Mid-sleep, in minutes from the midnight before the final waking.
+    pub middle: Option<Summary>,
+    /// Regularity, in minutes ([`REGULARITY_FORMULA`]); none with fewer than two nights.
+    pub regularity: Option<f64>,
 }
+
+/// How the regularity of sleep is reckoned, to be named wherever it is shown. Of the measures compared by Fischer, Klerman &
+/// Phillips, "Measuring sleep regularity" (Sleep 44(10), 2021), the one that a diary with gaps gives.
+pub const REGULARITY_FORMULA: &str =
+    "regularity = standard deviation of mid-sleep over the nights (smaller is more regular)";
 
 /// Gathers the numbers of the report.
 pub fn report(source: Source<'_>) -> Report {
@@ -299,11 +310,15 @@ fn sleep(entries: &[&Logged], daily: &Daily, zone: &TimeZone) -> Sleep {
         let time = zone.to_datetime(logged.instant("final_wake")?).time();
         Some(f64::from(time.hour()) * 60.0 + f64::from(time.minute()))
     });
+    let middles: Vec<f64> = daily.mid_sleep.iter().map(|(_, minute)| minute).collect();
     Sleep {
         hours: summary(&daily.sleep_hours),
+        bed: summary(&daily.bed_hours),
         in_bed: summary(&daily.efficiency_in_bed),
         trying: summary(&daily.efficiency_of_trying),
         waking: Summary::of(waking),
+        regularity: deviation(&middles),
+        middle: Summary::of(middles),
     }
 }
 

@@ -42,6 +42,14 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
+/// Returns the standard deviation of a sample (÷ n − 1), unless there are fewer than two values.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    let center = mean(values)?;
+    let squares: f64 = values.iter().map(|value| (value - center).powi(2)).sum();
+    let freedom = values.len() - 1;
+    (freedom > 0).then(|| (squares / freedom as f64).sqrt())
+}
+
 /// Returns the quantile of definition 7 of Hyndman & Fan ("Sample quantiles in statistical packages", The American
 /// Statistician 50(4), 1996), which R, NumPy and spreadsheets take: linear between the order statistics around
 /// position `share` × (n − 1), from 0.
@@ -102,6 +110,13 @@ mod tests {
         assert_eq!(Summary::of([]), None);
         assert_eq!(quantile(&[1.0, 2.0], 1.1), None);
         assert_eq!(quantile(&[1.0, 2.0], 1.0), Some(2.0));
+    }
+
+    #[test]
+    fn a_deviation_takes_two_values() {
+        assert_eq!(deviation(&[1.0, 3.0, 5.0]), Some(2.0));
+        assert_eq!(deviation(&[4.0, 4.0]), Some(0.0));
+        assert_eq!((deviation(&[4.0]), deviation(&[])), (None, None));
     }
 
     #[test]

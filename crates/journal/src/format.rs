@@ -4,8 +4,10 @@
 //! A row without an id gets one that follows from what it says and from its own time: the same file brings the same ids,
 //! so that importing it twice adds nothing, and ten years land in ten years of months. Reads and writes no files itself.
 
+mod dose;
 pub mod fhir;
-pub mod sleep;
+pub mod point;
+mod sleep;
 pub mod table;
 
 use std::collections::{BTreeMap, HashMap};

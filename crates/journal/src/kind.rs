@@ -37,7 +37,8 @@ pub use column::Column;
 pub use field::{COMMON, Field, SKIPPED, UNABLE};
 pub use manual::manual;
 pub use night::{
-    InvalidNight, Night, SE_DSE_FORMULA, SE_TIB_FORMULA, Slip, TIB_FORMULA, TST_FORMULA,
+    InvalidNight, MID_SLEEP_FORMULA, Night, SE_DSE_FORMULA, SE_TIB_FORMULA, Slip, TIB_FORMULA,
+    TST_FORMULA,
 };
 pub use night_clock::{InvalidNightClock, night_from_clock};
 pub use planned::PLANNED;

@@ -348,4 +348,6 @@ impl Planned {
 }
 
 #[cfg(test)]
+mod clock_changes;
+#[cfg(test)]
 mod tests;

@@ -213,6 +213,8 @@ fn day_part(hour: i8) -> &'static str {
 }
 
 #[cfg(test)]
+pub(crate) mod clocks;
+#[cfg(test)]
 mod tables;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! - `ask sync|log|journals|events --relay URL`: one request, signed by the home's device
 //! - `record WHAT`: a member-log record that follows the log; WHAT is `share`, `own-device`, `own-owner`, `withdraw`,
 //!   `approve`, `role`, `remove`, `relays` or `erase`; `--target FINGERPRINT`, `--urls A,B`
-//! - `write WHAT`: an envelope; WHAT is `entry`, `edit`, `profile`, or one of the batches in `rogue/hostile.rs`;
+//! - `write WHAT`: an envelope; WHAT is `entry`, `edit`, `profile`, `newer`, `newer-format`, or one of the batches in `rogue/hostile.rs`;
 //!   `--entry ID` names an entry to edit
 //! - `decrypt --database FILE`: tries every key that the home can reach on every envelope of a relay's database
 //!

@@ -41,6 +41,8 @@ impl Rogue {
             "entry" => self.sealed(&slot, self.entry(slot.actor, entry)?)?,
             "edit" => self.sealed(&slot, self.edit(slot.actor, line.need("--entry")?)?)?,
             "profile" => self.sealed(&slot, self.profile(slot.actor)?)?,
+            "newer" => self.sealed(&slot, self.newer(slot.actor, entry)?)?,
+            "newer-format" => self.sealed(&slot, self.newer_format(slot.actor, entry)?)?,
             "gap" => {
                 slot.header.seq = Seq(3);
                 slot.header.prev = Some(EnvelopeHash(random_bytes()));

@@ -41,16 +41,16 @@ struct Attempt {
 impl World {
     /// Lets a hostile machine try something.
     pub(crate) fn attack(&mut self, machine: usize) {
-        let (role, removed) = {
-            let of = &self.machines[machine];
-            let log = self.home().map(|home| home.log.clone());
-            let role = log.as_ref().and_then(|log| log.role(&of.id));
-            (role, role.is_none())
-        };
+        let of = &self.machines[machine];
+        let removed = self
+            .home()
+            .is_none_or(|home| home.log.role(&of.id).is_none());
         if removed {
             self.write_on(machine);
             return;
         }
+        // Its envelopes name its own head, and are judged there: the home relay may have gone back to an earlier log.
+        let role = of.disk.now().log.role(&of.id);
         match (role, self.random.below(8)) {
             (Some(Role::Reader), _) => self.reader_writes(machine),
             (_, 0) => self.foreign_actor(machine),

@@ -51,7 +51,8 @@ pub(crate) fn merge(state: &mut State, incoming: &[Incoming], ring: &Keyring) {
     retry_held(state, ring);
 }
 
-fn retry_held(state: &mut State, ring: &Keyring) {
+/// Tries to merge what is held, as long as that brings something.
+pub(crate) fn retry_held(state: &mut State, ring: &Keyring) {
     loop {
         let mut progress = false;
         let held: Vec<_> = state

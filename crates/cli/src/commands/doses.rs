@@ -9,6 +9,7 @@ use client::Journal;
 use client::plan::{DosePair, OverLimit};
 use client::query::EntryView;
 use jiff::Zoned;
+use journal::EntryId;
 use journal::entry::{Draft, Precision};
 use journal::plan::Passed;
 use journal::time::At;
@@ -64,15 +65,21 @@ pub(super) fn complete(draft: &mut Draft, journal: &Journal) -> Outcome<()> {
     Ok(())
 }
 
-/// Warns of a dose that passes the user's own limits; where someone is there, asks whether to record it.
+/// Warns of a dose that passes the user's own limits; where someone is there, asks whether to record it. A correction
+/// names the dose that it corrects, as `itself`.
 ///
 /// # Errors
 /// [`CommandError`] if the plan cannot be read, or the answer is no.
-pub(super) fn warn_of_limits(draft: &Draft, journal: &Journal, session: &Session) -> Outcome<()> {
+pub(super) fn warn_of_limits(
+    draft: &Draft,
+    itself: Option<EntryId>,
+    journal: &Journal,
+    session: &Session,
+) -> Outcome<()> {
     if draft.kind != DOSE {
         return Ok(());
     }
-    let Some(over) = journal.over_limit(draft)? else {
+    let Some(over) = journal.over_limit(draft, itself)? else {
         return Ok(());
     };
     let now = session.now();
@@ -95,13 +102,18 @@ pub(super) fn warn_of_limits(draft: &Draft, journal: &Journal, session: &Session
     }
     let question = "Record it all the same? Whatever was taken belongs in the journal.";
     if session.terminal.interactive && prompt::refuses(question, &session.terminal) {
-        return Err(CommandError::new(
-            "not-confirmed",
-            Exit::CouldNot,
-            "nothing was recorded",
-        ));
+        return Err(not_confirmed(itself));
     }
     Ok(())
+}
+
+/// Says that nothing was done, where someone was asked and said no.
+pub(super) fn not_confirmed(itself: Option<EntryId>) -> CommandError {
+    let said = match itself {
+        Some(_) => "nothing was changed",
+        None => "nothing was recorded",
+    };
+    CommandError::new("not-confirmed", Exit::CouldNot, said)
 }
 
 /// Says which limit is passed, by what, and who set it.

@@ -7,7 +7,7 @@ use journal::entry::Draft;
 use journal::kind::{Field, SKIPPED, Shape, UNABLE, night_from_clock};
 use journal::time::{At, NotOneTime};
 use journal::validate::parse_field;
-use journal::{Fields, Value};
+use journal::{EntryId, Fields, Value};
 
 use super::doses;
 use super::entries::Told;
@@ -39,19 +39,7 @@ pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> 
     let mut draft = draft(&typed, &now, &session.terminal)?;
     let mut journal = session.open()?;
     doses::complete(&mut draft, &journal)?;
-    for warning in draft.warnings() {
-        let question = format!("{warning}; record it as it is?");
-        if session.terminal.interactive && !prompt::confirm(&question, &session.terminal) {
-            return Err(
-                CommandError::new("not-confirmed", Exit::CouldNot, "nothing was recorded")
-                    .hint(example(&draft.kind)),
-            );
-        }
-        if !session.terminal.interactive {
-            warn(&warning.to_string(), &session.terminal);
-        }
-    }
-    doses::warn_of_limits(&draft, &journal, session)?;
+    warn_of(&draft, None, example(&draft.kind), &journal, session)?;
     let view = journal
         .record(&draft)
         .map_err(|error| failure::record(error, &draft.kind, &now, &journal))?;
@@ -60,6 +48,30 @@ pub(super) fn log(typed: &Typed, session: &Session) -> Outcome<Box<dyn Answer>> 
         now,
         became: None,
     }))
+}
+
+/// Warns of what is doubtful about an entry before it is written, `itself` being the one it corrects; asks whether to go
+/// on, where someone is there. `hint` is what to type if not.
+///
+/// # Errors
+/// [`CommandError`] if the plan cannot be read, or the answer is no.
+pub(super) fn warn_of(
+    draft: &Draft,
+    itself: Option<EntryId>,
+    hint: &str,
+    journal: &Journal,
+    session: &Session,
+) -> Outcome<()> {
+    for warning in draft.warnings() {
+        let question = format!("{warning}; record it as it is?");
+        if session.terminal.interactive && !prompt::confirm(&question, &session.terminal) {
+            return Err(doses::not_confirmed(itself).hint(hint));
+        }
+        if !session.terminal.interactive {
+            warn(&warning.to_string(), &session.terminal);
+        }
+    }
+    doses::warn_of_limits(draft, itself, journal, session)
 }
 
 /// Puts whole ids in the place of their beginnings, in fields that name another entry.

@@ -1,11 +1,13 @@
 //! Mending: correcting, deleting and restoring entries.
 
+use client::Journal;
 use jiff::{SignedDuration, Zoned};
-use journal::entry::Patch;
+use journal::entry::{Draft, Entry, Patch, Status};
 use journal::kind::{COMMON, Shape};
 
+use super::doses;
 use super::entries::Told;
-use super::log::{read_at, read_field, with_whole_ids};
+use super::log::{read_at, read_field, warn_of, with_whole_ids};
 use super::session::Session;
 use crate::arguments::Typed;
 use crate::error::{CommandError, Exit, Outcome};
@@ -65,6 +67,7 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
         }
         patch.set.extend(read);
     }
+    warn_of_change(&view.entry, id, &patch, &journal, session)?;
     let view = journal
         .edit(id, &patch)
         .map_err(|error| rehinted(failure::record(error, &kind, &now, &journal), id))?;
@@ -73,6 +76,33 @@ pub(super) fn edit(id: &str, typed: &Typed, session: &Session) -> Outcome<Box<dy
         now,
         became: None,
     }))
+}
+
+/// Warns of what a correction makes doubtful, as logging does; of what it leaves as it was, it says nothing again.
+fn warn_of_change(
+    before: &Entry,
+    id: &str,
+    patch: &Patch,
+    journal: &Journal,
+    session: &Session,
+) -> Outcome<()> {
+    let after = journal.edited(id, patch).map_err(|error| {
+        let now = session.now();
+        rehinted(failure::record(error, &before.kind, &now, journal), id)
+    })?;
+    let is_same = (&after.at, &after.fields) == (&before.at, &before.fields);
+    if is_same || after.status == Status::EnteredInError {
+        return Ok(());
+    }
+    let (itself, hint) = (after.id, format!("ebb show {id}"));
+    warn_of(&draft_of(after), Some(itself), &hint, journal, session)
+}
+
+/// Returns what an entry says in the fields of its kind.
+fn draft_of(entry: Entry) -> Draft {
+    let mut draft = Draft::new(&entry.kind, entry.at);
+    draft.fields = entry.fields;
+    draft
 }
 
 /// Hints at correcting this entry, where the error would hint at logging another.
@@ -121,6 +151,15 @@ pub(super) fn delete(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
 pub(super) fn restore(id: &str, session: &Session) -> Outcome<Box<dyn Answer>> {
     let now = session.now();
     let mut journal = session.open()?;
+    let before = journal
+        .entry(id)
+        .map_err(|error| failure::lookup(error, &now))?
+        .entry;
+    if before.status == Status::EnteredInError {
+        // It counts again.
+        let id = before.id;
+        doses::warn_of_limits(&draft_of(before), Some(id), &journal, session)?;
+    }
     let view = journal
         .restore(id)
         .map_err(|error| failure::record(error, "", &now, &journal))?;

@@ -1,20 +1,26 @@
-//! The appointment report: written as one HTML page, or told as its numbers.
+//! The appointment report: written as one page of HTML or PDF, or told as its numbers.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use insights::page::{ENGLISH, Head, html};
+use insights::clock::CURVE_FORMULA;
+use insights::daily::DAY_FORMULA;
+use insights::doses::ROLLING_FORMULA;
+use insights::laps::CHANGE_FORMULA;
+use insights::page::{ENGLISH, Head, Paper, html, pdf};
 use insights::phase::Curve;
 use insights::report::{self, Source};
 use insights::statistics::Summary;
 use insights::{Period, words};
+use journal::kind as night;
 use serde_json::{Value, json};
 
+use super::export::STDOUT;
 use super::insights::Journaled;
 use super::session::Session;
-use crate::arguments::Report as Asked;
+use crate::arguments::{PageFormat, PaperSize, Report as Asked};
 use crate::error::{CommandError, Exit, Outcome};
-use crate::output::{Answer, Text, json_line};
+use crate::output::{Answer, Text, is_hung_up, json_line};
 
 /// The days of a report unless told.
 const DAYS: usize = 90;
@@ -22,9 +28,8 @@ const DAYS: usize = 90;
 /// A report, and where its page went.
 struct Made {
     report: report::Report,
-    page: String,
     file: Option<String>,
-    to_stdout: bool,
+    format: PageFormat,
 }
 
 /// Makes the report.
@@ -32,49 +37,121 @@ struct Made {
 /// # Errors
 /// [`CommandError`] if the journal cannot be read, no visit was logged, or the file cannot be written.
 pub(super) fn report(asked: &Asked, session: &Session) -> Outcome<Box<dyn Answer>> {
-    if let Some(path) = asked.out.as_deref().filter(|path| has_other_ending(path)) {
-        let page = path.with_extension("html");
-        return Err(CommandError::usage(format!(
-            "{} is no HTML file; the report is written as HTML, which every browser prints or saves as PDF",
-            path.display()
-        ))
-        .hint(format!("ebb report --out {}", page.display())));
-    }
+    let format = format(asked)?;
     let journal = Journaled::read(session)?;
-    let period = period(asked, &journal)?;
-    let (findings, _) = journal.findings()?;
-    let made = report::report(Source {
-        entries: &journal.entries,
-        zone: &journal.zone,
-        period,
-        medicine: asked.medicine.as_deref(),
-        findings: &findings,
-    });
-    let head = Head {
-        name: &journal.name,
-        made: journal.today,
-        texts: &ENGLISH,
-    };
-    let page = html(&made, head);
-    let to_stdout = asked.out.as_deref() == Some(Path::new("-"));
-    let file = asked.out.as_deref().filter(|_| !to_stdout);
+    let report = numbers(asked, &journal)?;
+    let file = asked.out.as_deref().filter(|out| *out != Path::new(STDOUT));
     if let Some(path) = file {
-        std::fs::write(path, &page).map_err(|error| {
+        let page = page(&report, &journal, format, asked.paper)?;
+        std::fs::write(path, page).map_err(|error| {
             let message = format!("{} cannot be written: {error}", path.display());
             CommandError::new("unwritable", Exit::CouldNot, message).safe()
         })?;
     }
     Ok(Box::new(Made {
-        report: made,
-        page,
+        report,
         file: file.map(|path| path.display().to_string()),
-        to_stdout,
+        format,
     }))
 }
 
-fn has_other_ending(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-    ending.is_some_and(|ending| ending != "html" && ending != "htm")
+/// Writes the page to stdout, where nothing else is written then.
+///
+/// # Errors
+/// As [`report`]; that nobody reads any more is no error.
+pub(super) fn to_stdout(asked: &Asked, session: &Session) -> Outcome<()> {
+    let format = format(asked)?;
+    if format == PageFormat::Pdf && session.terminal.drawing {
+        return Err(
+            CommandError::usage("a terminal cannot show a PDF").hint("ebb report --out visit.pdf")
+        );
+    }
+    let journal = Journaled::read(session)?;
+    let page = page(&numbers(asked, &journal)?, &journal, format, asked.paper)?;
+    let mut out = io::stdout().lock();
+    match out.write_all(&page).and_then(|()| out.flush()) {
+        Err(error) if !is_hung_up(&error) => {
+            let message = format!("the page cannot be written: {error}");
+            Err(CommandError::new("output", Exit::CouldNot, message).safe())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the format that was asked for, or that the file's ending names.
+fn format(asked: &Asked) -> Outcome<PageFormat> {
+    let ending = asked.out.as_deref().and_then(Path::extension);
+    let ending = ending.map(|ending| ending.to_ascii_lowercase());
+    let told = match ending.as_deref().and_then(|ending| ending.to_str()) {
+        Some("pdf") => Some(PageFormat::Pdf),
+        Some("html" | "htm") => Some(PageFormat::Html),
+        _ => None,
+    };
+    let format = match (asked.format.or(told), asked.out.as_deref()) {
+        (Some(format), _) => format,
+        (None, Some(path)) if ending.is_some() => {
+            let message = format!("{} is neither an HTML nor a PDF file", path.display());
+            return Err(CommandError::usage(message)
+                .hint(format!(
+                    "ebb report --out {}",
+                    path.with_extension("pdf").display()
+                ))
+                .hint(format!(
+                    "ebb report --out {}",
+                    path.with_extension("html").display()
+                )));
+        }
+        (None, _) => PageFormat::Html,
+    };
+    if asked.paper.is_some() && format == PageFormat::Html {
+        let message = "--paper is for a PDF; a page of HTML takes the paper of the printer";
+        return Err(CommandError::usage(message).hint("ebb report --paper letter --out visit.pdf"));
+    }
+    Ok(format)
+}
+
+fn numbers(asked: &Asked, journal: &Journaled) -> Outcome<report::Report> {
+    let (findings, _) = journal.findings()?;
+    Ok(report::report(Source {
+        entries: &journal.entries,
+        zone: &journal.zone,
+        period: period(asked, journal)?,
+        medicine: asked.medicine.as_deref(),
+        findings: &findings,
+    }))
+}
+
+fn page(
+    report: &report::Report,
+    journal: &Journaled,
+    format: PageFormat,
+    paper: Option<PaperSize>,
+) -> Outcome<Vec<u8>> {
+    let head = Head {
+        name: &journal.name,
+        made: journal.today,
+        texts: &ENGLISH,
+    };
+    let paper = match paper {
+        Some(PaperSize::Letter) => Paper::Letter,
+        Some(PaperSize::A4) | None => Paper::A4,
+    };
+    match format {
+        PageFormat::Html => Ok(html(report, head).into_bytes()),
+        PageFormat::Pdf => pdf(report, head, paper).map_err(|error| {
+            let message = format!("no PDF can be made of this report: {}", chain(&error));
+            CommandError::new("no-pdf", Exit::CouldNot, message)
+                .safe()
+                .hint("ebb report --out visit.html")
+        }),
+    }
+}
+
+/// Says an error and what is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let said: Vec<String> = causes.map(ToString::to_string).collect();
+    said.join(": ")
 }
 
 fn period(asked: &Asked, journal: &Journaled) -> Outcome<Period> {
@@ -90,7 +167,7 @@ fn period(asked: &Asked, journal: &Journaled) -> Outcome<Period> {
             "no visit before today was logged",
         )
         .hint("ebb event visit --at \"2026-11-20 10:00\"")
-        .hint("ebb report --days 90 --out visit.html")
+        .hint("ebb report --days 90 --out visit.pdf")
     })?;
     Ok(Period::new(visit, journal.today))
 }
@@ -107,6 +184,24 @@ pub(super) fn curve_json(curve: &Curve) -> Value {
         .iter()
         .map(|bin| json!({"minutes": bin.minutes, "readings": summary_json(Some(bin.readings))}));
     json!({"bins": bins.collect::<Vec<_>>(), "before": curve.before, "beyond": curve.beyond})
+}
+
+fn sleep_json(sleep: &report::Sleep) -> Value {
+    json!({
+        "tst_hours": summary_json(sleep.hours), "tib_hours": summary_json(sleep.bed),
+        "se_tib": summary_json(sleep.in_bed), "se_dse": summary_json(sleep.trying),
+        "mid_sleep_minutes": summary_json(sleep.middle), "regularity_minutes": sleep.regularity,
+    })
+}
+
+/// Says how each number is reckoned.
+fn formulas() -> Value {
+    json!({
+        "stretches": DAY_FORMULA, "dose_phase": CURVE_FORMULA, "largest_24h_mg": ROLLING_FORMULA,
+        "walks_change_percent": CHANGE_FORMULA, "tst": night::TST_FORMULA, "tib": night::TIB_FORMULA,
+        "se_tib": night::SE_TIB_FORMULA, "se_dse": night::SE_DSE_FORMULA,
+        "mid_sleep": night::MID_SLEEP_FORMULA, "regularity": report::REGULARITY_FORMULA,
+    })
 }
 
 impl Made {
@@ -136,6 +231,7 @@ impl Made {
         });
         json!({
             "file": self.file,
+            "format": self.file.as_ref().map(|_| self.format.name()),
             "period": period(report.period),
             "days_logged": report.coverage.answered,
             "days": report.coverage.days,
@@ -148,7 +244,8 @@ impl Made {
             "medicines": medicines.collect::<Vec<_>>(),
             "walks": walks.collect::<Vec<_>>(),
             "safety": report.safety.iter().map(|(what, count, last)| json!({"what": what, "count": count, "last": last.to_string()})).collect::<Vec<_>>(),
-            "sleep": {"hours": summary_json(report.sleep.hours), "se_tib": summary_json(report.sleep.in_bed), "se_dse": summary_json(report.sleep.trying)},
+            "sleep": sleep_json(&report.sleep),
+            "formulas": formulas(),
             "symptoms": report.symptoms.iter().map(|(what, bad, days)| json!({"what": what, "days_at_2": bad, "days": days})).collect::<Vec<_>>(),
         })
     }
@@ -178,7 +275,7 @@ impl Made {
         pairs.push(pair("questions", words::asked(&report.findings.answers)));
         pairs.push(match &self.file {
             Some(file) => pair("written", file.clone()),
-            None => pair("to write it", "ebb report --out visit.html".to_owned()),
+            None => pair("to write it", "ebb report --out visit.pdf".to_owned()),
         });
         pairs
     }
@@ -191,10 +288,6 @@ impl Answer for Made {
 
     fn human(&self) -> Text {
         let mut text = Text::new();
-        if self.to_stdout {
-            text.raw_line(self.page.trim_end());
-            return text;
-        }
         for (key, value) in self.told() {
             text.say(&format!("{key:<13} {value}")).line();
         }

@@ -30,13 +30,7 @@ impl Session {
 
     /// Returns the folder of journals: `$EBB_HOME`, else the platform's data folder.
     pub(super) fn home(&self) -> Outcome<Home> {
-        home_folder(|name| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        })
-        .map(Home::at)
-        .ok_or_else(|| {
+        home().ok_or_else(|| {
             CommandError::new(
                 "no-home",
                 Exit::CouldNot,
@@ -113,6 +107,12 @@ impl Session {
             name
         }
     }
+}
+
+/// Returns the folder of journals, if the environment names one.
+pub(super) fn home() -> Option<Home> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    home_folder(|name| variable(name).map(PathBuf::from)).map(Home::at)
 }
 
 /// Returns the folder of journals, given the environment.

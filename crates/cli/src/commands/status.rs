@@ -1,7 +1,7 @@
 //! The state of this device: what no relay has yet, relays, devices, and what needs care.
 
 use client::membership::invite::Role;
-use client::status::{RelayStatus, Standing, Status};
+use client::status::{RelayStatus, SecondCopy, Standing, Status};
 use jiff::Zoned;
 use serde::Serialize;
 
@@ -32,6 +32,8 @@ struct State {
     log_words: String,
     relays: Vec<RelayJson>,
     devices: Vec<DeviceJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_bundle: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vouched: Option<VouchedJson>,
     warnings: Vec<String>,
@@ -108,6 +110,7 @@ impl State {
             log_words: status.log_words,
             relays: relays.map(|relay| RelayJson::new(relay, now)).collect(),
             devices: devices.map(|device| DeviceJson::new(device, now)).collect(),
+            last_bundle: status.last_bundle.map(|at| Instant::new(at, now)),
             vouched: status.vouched.map(|vouched| VouchedJson {
                 by: vouched.by,
                 checked_by: vouched.checked_by,
@@ -152,6 +155,16 @@ fn missing(status: &Status) -> Vec<String> {
             }
         ));
     }
+    let no_copy = match status.second_copy {
+        SecondCopy::There => None,
+        SecondCopy::None => Some(
+            "there is no second copy of this journal: no relay, no other device, no bundle. To make one: ebb bundle export FILE, or ebb relay add URL",
+        ),
+        SecondCopy::NotYet => {
+            Some("no sync has succeeded yet, so there is no second copy of this journal: ebb sync")
+        }
+    };
+    warnings.extend(no_copy.map(str::to_owned));
     let owner = status.role == Some(Role::Owner) && !status.erased;
     if owner && !status.relays.is_empty() && !status.phrase {
         warnings.push("there is no recovery phrase: if every device of yours is lost, so is the way into this journal: ebb recovery phrase".to_owned());

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use client::history::undo::{Did, Undone};
+use client::history::undo::{Did, SOME as SAID, Undone};
 use client::query::EntryView;
 use jiff::Zoned;
 use journal::entry::Status;
@@ -13,9 +13,6 @@ use super::session::Session;
 use crate::error::{CommandError, Exit, Outcome};
 use crate::failure;
 use crate::output::{Answer, Text, json_line};
-
-/// How many entries are said one by one.
-const SAID: usize = 10;
 
 /// What was undone, or done again.
 struct Stepped {
@@ -106,6 +103,8 @@ impl Stepped {
             Did::Delete => "deleted",
             Did::Restore => "restored",
             Did::Plan => "the last change of the plan",
+            Did::Rename => "another name",
+            Did::Zone => "another zone at home",
         };
         let lead = if self.again { "done again" } else { "undone" };
         format!("{lead}: {did}")
@@ -114,6 +113,8 @@ impl Stepped {
     fn next(&self) -> &'static str {
         match (self.again, self.undone.did) {
             (false, Did::Plan) => "ebb plan shows it; to do it again: ebb redo",
+            (false, Did::Rename) => "ebb members shows it; to do it again: ebb redo",
+            (false, Did::Zone) => "ebb zone shows it; to do it again: ebb redo",
             (false, _) => "to do it again: ebb redo",
             (true, _) => "to take it back: ebb undo",
         }
@@ -126,12 +127,18 @@ impl Answer for Stepped {
         struct Document<'a> {
             action: &'static str,
             undone: bool,
-            entries: Vec<journal::json::EntryJson<'a>>,
+            count: usize,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            entries: Option<Vec<journal::json::EntryJson<'a>>>,
         }
+        // An import may be ten years of entries: their number says enough.
+        let is_told = self.undone.did != Did::Import;
+        let entries = || self.undone.entries.iter().map(EntryView::json).collect();
         let document = Document {
             action: self.undone.did.name(),
             undone: !self.again,
-            entries: self.undone.entries.iter().map(EntryView::json).collect(),
+            count: self.undone.count,
+            entries: is_told.then(entries),
         };
         json_line(out, &document)
     }
@@ -144,9 +151,9 @@ impl Answer for Stepped {
             let id = &view.short_id;
             text.say(&format!("  {id}  {}", self.said(view))).line();
         }
-        if entries.len() > SAID {
-            text.say(&format!("  and {} more", entries.len() - SAID))
-                .line();
+        let more = self.undone.count.saturating_sub(entries.len().min(SAID));
+        if more > 0 {
+            text.say(&format!("  and {more} more")).line();
         }
         text.say(self.next()).line();
         text
@@ -154,7 +161,8 @@ impl Answer for Stepped {
 
     fn plain(&self) -> Vec<(String, String)> {
         let pair = |key: &str, value: String| (key.to_owned(), value);
-        let mut pairs = vec![pair("done", self.lead())];
+        let count = self.undone.count.to_string();
+        let mut pairs = vec![pair("done", self.lead()), pair("entries", count)];
         for view in &self.undone.entries {
             pairs.push(pair("entry", self.said(view)));
             let deleted = view.entry.status == Status::EnteredInError;

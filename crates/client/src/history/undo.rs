@@ -30,16 +30,22 @@ pub enum Did {
     Restore,
     /// The plan was changed.
     Plan,
+    /// A person or a device was given another name.
+    Rename,
+    /// The zone at home was changed.
+    Zone,
 }
 
 /// The actions and their names, as they are stored.
-const NAMES: [(Did, &str); 6] = [
+const NAMES: [(Did, &str); 8] = [
     (Did::Log, "log"),
     (Did::Import, "import"),
     (Did::Edit, "edit"),
     (Did::Delete, "delete"),
     (Did::Restore, "restore"),
     (Did::Plan, "plan"),
+    (Did::Rename, "rename"),
+    (Did::Zone, "zone"),
 ];
 
 impl Did {
@@ -57,9 +63,14 @@ pub struct Undone {
     pub did: Did,
     /// Whether it was done. Otherwise something that it changed was changed again since; the action is forgotten.
     pub done: bool,
-    /// The entries that it changed, as they are now.
+    /// How many entries it changed.
+    pub count: usize,
+    /// These entries, as they are now; of an import only the first [`SOME`].
     pub entries: Vec<EntryView>,
 }
+
+/// How many entries of an import are told one by one: there may be ten years of them.
+pub const SOME: usize = 10;
 
 /// One item that an action changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -227,13 +238,15 @@ impl Journal {
             } else {
                 writer.forget_action(action.number)?;
             }
-            let ids = touched
-                .iter()
-                .filter_map(|one| one.key.parse::<EntryId>().ok());
-            let entries = ids.map(|id| EntryView::read(writer, &path, id));
+            let ids = touched.iter().filter_map(|one| one.key.parse().ok());
+            let ids: Vec<EntryId> = ids.collect();
+            let told = if did == Did::Import { SOME } else { ids.len() };
+            let told = ids.iter().take(told);
+            let entries = told.map(|id| EntryView::read(writer, &path, *id));
             Ok(Some(Undone {
                 did,
                 done,
+                count: ids.len(),
                 entries: entries.collect::<Result<_, _>>()?,
             }))
         })

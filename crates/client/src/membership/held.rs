@@ -18,7 +18,7 @@ use crate::again::{Again, RebuildError, record_again};
 use crate::error::Family;
 use crate::home::OpenError;
 use crate::journal::{DamagedReplica, Journal, LoadError, load_keys, load_log, store_family};
-use crate::people;
+use crate::people::{self, Names};
 use crate::record::{load, require_writer};
 
 /// How many hex digits of its hash name a held envelope.
@@ -124,9 +124,10 @@ impl Journal {
                 if entries.as_ref().is_some_and(Vec::is_empty) {
                     continue;
                 }
-                let device = people::device_name(&stored.log, &ring, &held.device);
+                let names = Names::of(&stored, &ring);
+                let device = names.device(&held.device);
                 let person = stored.log.devices().get(&held.device).map(|of| of.person);
-                let person = person.map(|id| people::person_name(&stored.log, &ring, &id));
+                let person = person.map(|id| names.person(&id));
                 shown.push(Held {
                     id: id(held),
                     person: person.unwrap_or_else(|| people::UNNAMED.to_owned()),

@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use protocol::cbor::Bytes;
 use protocol::id::{BlobHash, KeyId, PersonId};
 use protocol::limits;
-use protocol::log::MemberLog;
 use protocol::record::{Approve, Body, Invite, WithdrawInvite};
 pub use protocol::role::Role;
 use protocol::sign::Signer;
@@ -13,7 +12,7 @@ use seal::{InviteLink, InviteSecret, Keyring, seal_name};
 use crate::journal::{Journal, StoredLog, load_keys, load_log};
 use crate::membership::member::{MemberError, Proposal, current_key};
 use crate::os;
-use crate::people::{self, UNNAMED};
+use crate::people::{self, Names, UNNAMED};
 use crate::relay::RelayClient;
 
 /// For how long an invite is open unless told otherwise.
@@ -119,7 +118,7 @@ impl Journal {
             return Err(seal::NameError::Length.into());
         }
         self.invite(None, share.open_for, |stored, ring| {
-            let known = person_named(&stored.log, ring, &share.name);
+            let known = person_named(Names::of(stored, ring), &share.name);
             Ok(Invitee {
                 person: known.unwrap_or_else(|| PersonId(os::random_bytes())),
                 name: known.is_none().then(|| share.name.clone()),
@@ -179,20 +178,21 @@ impl Journal {
     /// [`MemberError`] if the replica cannot be read.
     pub fn invites(&self) -> Result<Vec<OpenInvite>, MemberError> {
         let (path, keys) = (self.path(), self.keys()?);
-        let (log, ring) = self.replica.read(|reader| {
+        let (stored, ring) = self.replica.read(|reader| {
             let stored = load_log(reader, &path)?;
             let ring = load_keys(reader, &stored, &keys)?;
-            Ok::<_, crate::journal::LoadError>((stored.log, ring))
+            Ok::<_, crate::journal::LoadError>((stored, ring))
         })?;
-        let invites = log.open_invites().map(|(id, entry)| {
+        let names = Names::of(&stored, &ring);
+        let invites = stored.log.open_invites().map(|(id, entry)| {
             let invite = &entry.invite;
             OpenInvite {
                 fingerprint: people::fingerprint(id),
-                person: people::person_name(&log, &ring, &invite.person),
+                person: names.person(&invite.person),
                 role: invite.role,
                 expires_at: instant(invite.expires),
                 expired: invite.expires < os::unix_seconds(),
-                by: people::device_name(&log, &ring, &entry.by),
+                by: names.device(&entry.by),
                 approve: entry.key.is_none(),
             }
         });
@@ -231,7 +231,8 @@ impl Journal {
             let devices = log.devices().iter();
             devices.filter(|(_, device)| device.is_waiting())
         };
-        let person = person_named(log, &ring, whom);
+        let names = Names::of(&stored, &ring);
+        let person = person_named(names, whom);
         let named = waiting().filter(|(_, device)| Some(device.person) == person);
         let named: Vec<KeyId> = named.map(|(id, _)| *id).collect();
         let device = match named.as_slice() {
@@ -241,7 +242,7 @@ impl Journal {
         };
         let found = log.devices().get(&device).ok_or(MemberError::NotMember)?;
         Ok(Waiting {
-            person: people::person_name(log, &ring, &found.person),
+            person: names.person(&found.person),
             fingerprint: people::fingerprint(&device),
             device,
         })
@@ -275,10 +276,10 @@ impl Journal {
 }
 
 /// Finds a person by name, whatever its case.
-pub(crate) fn person_named(log: &MemberLog, ring: &Keyring, name: &str) -> Option<PersonId> {
+pub(crate) fn person_named(names: Names<'_>, name: &str) -> Option<PersonId> {
     let wanted = name.to_lowercase();
-    let people = log.persons().keys().copied();
-    let name = |id: &PersonId| people::person_name(log, ring, id);
+    let people = names.log.persons().keys().copied();
+    let name = |id: &PersonId| names.person(id);
     people
         .into_iter()
         .find(|id| name(id) != UNNAMED && name(id).to_lowercase() == wanted)

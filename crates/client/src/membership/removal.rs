@@ -17,9 +17,10 @@ use seal::{EpochKey, Keyring, wrap_key};
 use crate::journal::{Journal, StoredLog, load_keys, load_log};
 use crate::membership::invite::{one_of, person_named};
 use crate::membership::member::{MemberError, Proposal, current_key};
+use crate::os;
+use crate::people::Names;
 use crate::progress::Silent;
 use crate::sync::SyncError;
-use crate::{os, people};
 
 /// How often a removal is made anew because a relay received more from whom it concerns.
 const TRIES: u32 = 4;
@@ -48,8 +49,10 @@ pub struct Removed {
 
 /// Who or what is meant by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Target {
+pub(crate) enum Target {
+    /// A person, with all devices.
     Person(PersonId),
+    /// One device.
     Device(KeyId),
 }
 
@@ -63,9 +66,10 @@ impl Journal {
         let result = std::cell::RefCell::new(Removed::default());
         self.take_rights(|stored, ring, chains| {
             let log = &stored.log;
-            let target = target(log, ring, name)?;
+            let names = Names::of(stored, ring);
+            let target = target(names, name)?;
             let devices = leaving(log, &own, &target, how)?;
-            result.replace(described(log, ring, &own, &target, &devices));
+            result.replace(described(names, &own, &target, &devices));
             rekey(log, ring, &devices, chains)
         })
         .await?;
@@ -82,9 +86,10 @@ impl Journal {
             let stored = load_log(reader, &path)?;
             let ring = load_keys(reader, &stored, &keys)?;
             let (log, own) = (&stored.log, &self.own.device);
-            let target = target(log, &ring, name)?;
+            let names = Names::of(&stored, &ring);
+            let target = target(names, name)?;
             let devices = leaving(log, own, &target, how)?;
-            Ok(described(log, &ring, own, &target, &devices))
+            Ok(described(names, own, &target, &devices))
         })
     }
 
@@ -120,7 +125,7 @@ impl Journal {
         let before = std::cell::Cell::new(None);
         self.take_rights(|stored, ring, chains| {
             let log = &stored.log;
-            let person = match target(log, ring, name)? {
+            let person = match target(Names::of(stored, ring), name)? {
                 Target::Person(person) => person,
                 Target::Device(_) => return Err(MemberError::NotAPerson(name.to_owned())),
             };
@@ -181,13 +186,8 @@ fn not_synced(error: SyncError) -> MemberError {
 }
 
 /// Says in names what leaves.
-fn described(
-    log: &MemberLog,
-    ring: &Keyring,
-    own: &KeyId,
-    target: &Target,
-    devices: &BTreeSet<KeyId>,
-) -> Removed {
+fn described(names: Names<'_>, own: &KeyId, target: &Target, devices: &BTreeSet<KeyId>) -> Removed {
+    let log = names.log;
     let paper = |id: &KeyId| log.devices().get(id).is_some_and(|of| of.keys.paper);
     let alone = Removal {
         keep_enrolled: true,
@@ -195,7 +195,7 @@ fn described(
     };
     let meant = leaving(log, own, target, alone).unwrap_or_default();
     let lasting = || devices.iter().filter(|id| !paper(id));
-    let name = |id: &KeyId| people::full_name(log, ring, id);
+    let name = |id: &KeyId| names.full(id);
     Removed {
         devices: lasting().map(name).collect(),
         enrolled: lasting()
@@ -215,21 +215,21 @@ fn members(log: &MemberLog) -> impl Iterator<Item = KeyId> {
 }
 
 /// Finds who or what is meant: a person by name, else a device by name, by `person, device`, or by its fingerprint.
-fn target(log: &MemberLog, ring: &Keyring, name: &str) -> Result<Target, MemberError> {
+pub(crate) fn target(names: Names<'_>, name: &str) -> Result<Target, MemberError> {
+    let log = names.log;
     let present = |id: &KeyId| {
         let device = log.devices().get(id);
         device.is_some_and(|device| device.role().is_some() || device.is_waiting())
     };
     let devices = || log.devices().keys().copied().filter(present);
-    if let Some(person) = person_named(log, ring, name)
+    if let Some(person) = person_named(names, name)
         && devices().any(|id| log.devices().get(&id).is_some_and(|of| of.person == person))
     {
         return Ok(Target::Person(person));
     }
     let wanted = name.to_lowercase();
     let named = devices().filter(|id| {
-        people::device_name(log, ring, id).to_lowercase() == wanted
-            || people::full_name(log, ring, id).to_lowercase() == wanted
+        names.device(id).to_lowercase() == wanted || names.full(id).to_lowercase() == wanted
     });
     match named.collect::<Vec<_>>().as_slice() {
         [one] => Ok(Target::Device(*one)),

@@ -220,7 +220,10 @@ fn gather(old: &Journal, relay: Option<NewRelay>) -> Result<Carried, RenewError>
                 }
                 (item.key, fields)
             };
-            documents.push((id, document.items().into_iter().map(vouched).collect()));
+            // Names are of people and devices of the old log; the new one begins with what they are called now.
+            let items = document.items().into_iter();
+            let items = items.filter(|item| !crate::people::is_name_key(&item.key));
+            documents.push((id, items.map(vouched).collect()));
         }
         Ok::<Vec<(DocumentId, Vec<(String, Fields)>)>, RenewError>(documents)
     })?;

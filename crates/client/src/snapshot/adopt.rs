@@ -190,7 +190,9 @@ impl Journal {
         match adopted {
             Ok((received, rebuilt)) => {
                 self.own = self.replica.read(|reader| reader.own())?;
-                report.received += received;
+                // What was held for want of something that the snapshot brought.
+                let freed = merge::retry_held(&mut self.replica, &here.log, &here.keys)?;
+                report.received += received + freed.received.values().sum::<u64>();
                 report.warnings.extend(rebuilt.words());
                 Ok(true)
             }

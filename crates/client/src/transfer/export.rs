@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use journal::entry::{Entry, Status};
 use journal::format::fhir::{Fhir, Style, full_url};
-use journal::format::sleep::sleep_episode;
+use journal::format::point::data_point;
 use journal::format::table::{data_package, table_of, write_table};
 use journal::kind::{self, KINDS, Kind};
 use serde_json::{Value as Json, json};
@@ -125,7 +126,7 @@ impl Journal {
     ) -> io::Result<Exported> {
         let total = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         let written = match format {
-            Format::Ieee1752 => write_nights(entries, out)?,
+            Format::Ieee1752 => self.write_points(entries, out)?,
             Format::Fhir => {
                 self.write_bundle(entries, out)?;
                 total
@@ -163,6 +164,29 @@ impl Journal {
             serde_json::to_writer(&mut *out, &entry)?;
         }
         out.write_all(b"\n]}\n")
+    }
+
+    /// Writes the nights and doses that stand as data points, and returns how many they are.
+    fn write_points(&self, entries: &[EntryView], out: &mut dyn Write) -> io::Result<u64> {
+        let plan = self.plan().map_err(io::Error::other)?;
+        let strength = |entry: &Entry| {
+            let medicine = entry.fields.get("medicine")?.as_text()?;
+            plan.medicine(medicine, entry.at.instant())?
+                .mg("strength_mg")
+        };
+        let standing = entries
+            .iter()
+            .map(|view| &view.entry)
+            .filter(|entry| entry.status != Status::EnteredInError);
+        let mut count = 0;
+        out.write_all(b"[")?;
+        for point in standing.filter_map(|entry| data_point(entry, strength(entry))) {
+            out.write_all(if count == 0 { b"\n" } else { b",\n" })?;
+            serde_json::to_writer(&mut *out, &point)?;
+            count += 1;
+        }
+        out.write_all(b"\n]\n")?;
+        Ok(count)
     }
 
     /// Makes the resources one after another: whom the entries are about and by, then the entries.
@@ -225,21 +249,6 @@ fn tables(entries: &[EntryView]) -> Result<Vec<File>, ExportError> {
     let package = serde_json::to_vec_pretty(&data_package(&tables)).map_err(io::Error::other)?;
     files.push(("datapackage.json".to_owned(), package, 0));
     Ok(files)
-}
-
-fn write_nights(entries: &[EntryView], out: &mut dyn Write) -> io::Result<u64> {
-    let mut count = 0;
-    out.write_all(b"[")?;
-    let standing = entries
-        .iter()
-        .filter(|view| view.entry.status != journal::entry::Status::EnteredInError);
-    for point in standing.filter_map(|view| sleep_episode(&view.entry)) {
-        out.write_all(if count == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *out, &point)?;
-        count += 1;
-    }
-    out.write_all(b"\n]\n")?;
-    Ok(count)
 }
 
 fn line(out: &mut dyn Write, json: &Json) -> io::Result<()> {

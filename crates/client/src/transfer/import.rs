@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use journal::change::{self, CreateError};
 use journal::entry::Entry;
-use journal::format::sleep::read_sleep_episode;
+use journal::format::point::read_data_point;
 use journal::format::table::{Mapping, UnreadableTable, read_table};
 use journal::format::{Given, Intake, Refused, read_json_line};
 use journal::time::At;
@@ -179,7 +179,8 @@ impl Journal {
                 .flat_map(|(document, entries)| entries.iter().map(move |entry| (document, entry)))
                 .filter_map(|(document, (id, fields))| Touched::imported(*id, *document, fields))
                 .collect();
-            if !touched.is_empty() {
+            // Also where all that came is deleted: the last action is this one, and not the one before it.
+            if !batches.is_empty() {
                 note(writer, Did::Import, &touched)?;
             }
             Ok::<_, ImportError>(())
@@ -411,12 +412,12 @@ fn data_points(bytes: &[u8]) -> Vec<(u64, Result<Given, Refused>)> {
     match serde_json::from_slice::<Vec<Json>>(bytes) {
         Ok(points) => (1..)
             .zip(&points)
-            .map(|(number, point)| (number, read_sleep_episode(point)))
+            .map(|(number, point)| (number, read_data_point(point)))
             .collect(),
         Err(_) => lines(bytes, |line| {
             let point: Json = serde_json::from_str(line)
                 .map_err(|error| Refused::Malformed(error.to_string()))?;
-            read_sleep_episode(&point)
+            read_data_point(&point)
         }),
     }
 }

@@ -1,7 +1,8 @@
 //! The sections of the page, in the order in which they are read.
 
+use super::content::{Block, Row, Section};
 use super::texts::{Texts, fill};
-use super::{chart, clock, cut, escaped, number};
+use super::{chart, clock, cut, number};
 use crate::question::Answer;
 use crate::report::{Medicine, Report, Stretch};
 use crate::statistics::Summary;
@@ -30,93 +31,82 @@ pub(super) fn coverage(report: &Report, texts: &Texts) -> String {
     )
 }
 
-/// Writes all sections.
-pub(super) fn all(report: &Report, texts: &Texts) -> String {
-    let pair = |one: String, other: String| {
-        format!("<div class=\"two\"><section>{one}</section><section>{other}</section></div>\n")
-    };
-    [
-        pair(questions(report, texts), safety(report, texts)),
-        section(texts.phase, &phase(report, texts)),
-        section(texts.doses, &doses(report, texts)),
-        section(texts.change, &change(report, texts)),
-        pair(
-            headed(texts.walks, &walks(report, texts)),
-            headed(texts.sleep, &sleep(report, texts)),
-        ),
-        pair(
-            headed(texts.symptoms, &symptoms(report, texts)),
-            headed(texts.together, &together(report, texts)),
-        ),
+/// Makes all sections.
+pub(super) fn all(report: &Report, texts: &Texts) -> Vec<Row> {
+    let section = Section::new;
+    vec![
+        Row::Halves([
+            section(texts.questions, questions(report, texts)),
+            section(texts.safety, safety(report, texts)),
+        ]),
+        Row::Whole(section(texts.phase, phase(report, texts))),
+        Row::Whole(section(texts.doses, doses(report, texts))),
+        Row::Whole(section(texts.change, change(report, texts))),
+        Row::Halves([
+            section(texts.walks, walks(report, texts)),
+            section(texts.sleep, sleep(report, texts)),
+        ]),
+        Row::Halves([
+            section(texts.symptoms, symptoms(report, texts)),
+            section(texts.together, together(report, texts)),
+        ]),
     ]
-    .concat()
 }
 
-fn headed(title: &str, body: &str) -> String {
-    format!("<h2>{}</h2>{body}", escaped(title))
-}
-
-fn section(title: &str, body: &str) -> String {
-    format!("<section>{}</section>\n", headed(title, body))
-}
-
-fn paragraph(text: &str) -> String {
-    format!("<p>{}</p>", escaped(text))
-}
-
-fn list(items: &[String], none: &str) -> String {
-    if items.is_empty() {
-        return paragraph(none);
-    }
-    let items: String = items
+/// Says what matters most to the person first, and once, also where it is a question.
+fn questions(report: &Report, texts: &Texts) -> Vec<Block> {
+    let concern = report.concern.as_ref();
+    let others = report
+        .questions
         .iter()
-        .map(|item| format!("<li>{}</li>", escaped(item)))
-        .collect();
-    format!("<ul>{items}</ul>")
+        .filter(|text| Some(*text) != concern);
+    let asked: Vec<String> = others.map(|text| cut(text)).collect();
+    let Some(concern) = concern else {
+        return vec![Block::list(asked, texts.no_questions)];
+    };
+    let concern = format!("{}: {}", texts.concern, cut(concern));
+    let asked = (!asked.is_empty()).then_some(Block::List(asked));
+    [Some(Block::Paragraph(concern)), asked]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
-    let cell = |text: &String| format!("<td>{}</td>", escaped(text));
-    let head = |text: &&str| format!("<th scope=\"col\">{}</th>", escaped(text));
-    let heads: String = heads.iter().map(head).collect();
-    let row = |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>());
-    let rows: String = rows.iter().map(row).collect();
-    format!("<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
-}
-
-fn questions(report: &Report, texts: &Texts) -> String {
-    let asked: Vec<String> = report.questions.iter().map(|text| cut(text)).collect();
-    let mut body = list(&asked, texts.no_questions);
-    if let Some(concern) = &report.concern {
-        body.push_str(&paragraph(&format!("{}: {}", texts.concern, cut(concern))));
-    }
-    headed(texts.questions, &body)
-}
-
-fn safety(report: &Report, texts: &Texts) -> String {
+fn safety(report: &Report, texts: &Texts) -> Vec<Block> {
     let event = |(what, count, last): &(String, usize, jiff::civil::Date)| {
         fill(texts.last, &[&count.to_string(), what, &last.to_string()])
     };
-    let mut events: Vec<String> = report.safety.iter().map(event).collect();
+    let events: Vec<String> = report.safety.iter().map(event).collect();
     let (hard, asked) = report.breathing;
-    if asked > 0 {
-        events.push(fill(
-            texts.breathing,
-            &[&hard.to_string(), &asked.to_string()],
-        ));
+    let breathing = fill(texts.breathing, &[&hard.to_string(), &asked.to_string()]);
+    let breathing = (asked > 0).then_some(breathing);
+    if events.is_empty() {
+        let none = Some(texts.no_safety.to_owned());
+        let said = [none, breathing].into_iter().flatten();
+        return said.map(Block::Paragraph).collect();
     }
-    headed(texts.safety, &list(&events, texts.no_safety))
+    vec![Block::List(events.into_iter().chain(breathing).collect())]
 }
 
-fn phase(report: &Report, texts: &Texts) -> String {
+fn phase(report: &Report, texts: &Texts) -> Vec<Block> {
     let Some(phase) = &report.phase else {
-        return paragraph(texts.no_phase);
+        return vec![Block::Paragraph(texts.no_phase.to_owned())];
     };
     let left_out: usize = [&phase.fatigue, &phase.weakness]
         .map(|curve| curve.before + curve.beyond)
         .iter()
         .sum();
-    let mut said = vec![fill(texts.phase_of, &[&cut(&phase.medicine)])];
+    let medicine = cut(&phase.medicine);
+    let empty = phase.fatigue.bins.is_empty() && phase.weakness.bins.is_empty();
+    let (shown, first) = if empty {
+        (None, texts.no_readings)
+    } else {
+        (
+            Some(Block::Drawing(chart::chart(phase, texts))),
+            texts.phase_of,
+        )
+    };
+    let mut said = vec![fill(first, &[&medicine])];
     if left_out > 0 {
         said.push(fill(texts.left_out, &[&left_out.to_string()]));
     }
@@ -129,13 +119,16 @@ fn phase(report: &Report, texts: &Texts) -> String {
     if worn > 0 {
         said.push(fill(texts.wearing_off, &[&worn.to_string()]));
     }
-    let said = escaped(&said.join(" "));
-    format!("{}<p class=\"soft\">{said}</p>", chart::chart(phase, texts))
+    let said = said.join(" ");
+    match shown {
+        Some(drawing) => vec![drawing, Block::Remark(said)],
+        None => vec![Block::Paragraph(said)],
+    }
 }
 
-fn doses(report: &Report, texts: &Texts) -> String {
+fn doses(report: &Report, texts: &Texts) -> Vec<Block> {
     if report.medicines.is_empty() {
-        return paragraph(texts.no_doses);
+        return vec![Block::Paragraph(texts.no_doses.to_owned())];
     }
     let mg = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), number);
     let all_days = report.period.days().to_string();
@@ -166,7 +159,7 @@ fn doses(report: &Report, texts: &Texts) -> String {
         .take(MOST_MEDICINES)
         .map(row)
         .collect();
-    let mut body = table(&texts.dose_heads, &rows);
+    let mut blocks = vec![Block::table(&texts.dose_heads, rows)];
     let more: Vec<&str> = report
         .medicines
         .iter()
@@ -178,12 +171,12 @@ fn doses(report: &Report, texts: &Texts) -> String {
             texts.more_medicines,
             &[&more.len().to_string(), &more.join(", ")],
         );
-        body.push_str(&paragraph(&cut(&said)));
+        blocks.push(Block::Paragraph(cut(&said)));
     }
-    body
+    blocks
 }
 
-fn change(report: &Report, texts: &Texts) -> String {
+fn change(report: &Report, texts: &Texts) -> Vec<Block> {
     let row = |stretch: &Stretch| {
         let days = stretch.period;
         let (first, last) = (days.first().to_string(), days.last().to_string());
@@ -204,13 +197,13 @@ fn change(report: &Report, texts: &Texts) -> String {
             said(&stretch.weakness),
         ]
     };
-    let rows: Vec<Vec<String>> = report.stretches.iter().map(row).collect();
-    table(&texts.change_heads, &rows)
+    let rows = report.stretches.iter().map(row).collect();
+    vec![Block::table(&texts.change_heads, rows)]
 }
 
-fn walks(report: &Report, texts: &Texts) -> String {
+fn walks(report: &Report, texts: &Texts) -> Vec<Block> {
     if report.walks.is_empty() {
-        return paragraph(texts.no_walks);
+        return vec![Block::Paragraph(texts.no_walks.to_owned())];
     }
     let unknown = || "–".to_owned();
     let rows: Vec<Vec<String>> = report
@@ -231,20 +224,26 @@ fn walks(report: &Report, texts: &Texts) -> String {
             ]
         })
         .collect();
-    let note = escaped(texts.walk_note);
-    format!(
-        "{}<p class=\"soft\">{note}</p>",
-        table(&texts.walk_heads, &rows)
-    )
+    vec![
+        Block::table(&texts.walk_heads, rows),
+        Block::Remark(texts.walk_note.to_owned()),
+    ]
 }
 
-fn sleep(report: &Report, texts: &Texts) -> String {
+fn sleep(report: &Report, texts: &Texts) -> Vec<Block> {
     let sleep = &report.sleep;
     let mut lines = Vec::new();
     if let Some(hours) = sleep.hours {
         let [median, lower, upper] = [hours.median, hours.lower, hours.upper].map(number);
         lines.push(fill(
             texts.slept,
+            &[&median, &lower, &upper, &hours.n.to_string()],
+        ));
+    }
+    if let Some(hours) = sleep.bed {
+        let [median, lower, upper] = [hours.median, hours.lower, hours.upper].map(number);
+        lines.push(fill(
+            texts.bed,
             &[&median, &lower, &upper, &hours.n.to_string()],
         ));
     }
@@ -259,10 +258,15 @@ fn sleep(report: &Report, texts: &Texts) -> String {
             [waking.median, waking.lower, waking.upper].map(|at| clock(at as i64));
         lines.push(fill(texts.waking, &[&median, &lower, &upper]));
     }
-    list(&lines, texts.no_sleep)
+    if let (Some(middle), Some(minutes)) = (sleep.middle, sleep.regularity) {
+        let at = clock((middle.median as i64).rem_euclid(24 * 60));
+        let (minutes, n) = (format!("{minutes:.0}"), middle.n.to_string());
+        lines.push(fill(texts.regularity, &[&minutes, &at, &n]));
+    }
+    vec![Block::list(lines, texts.no_sleep)]
 }
 
-fn symptoms(report: &Report, texts: &Texts) -> String {
+fn symptoms(report: &Report, texts: &Texts) -> Vec<Block> {
     let line = |(what, bad, days): &(String, usize, usize)| {
         fill(
             texts.symptom_days,
@@ -275,10 +279,10 @@ fn symptoms(report: &Report, texts: &Texts) -> String {
         .take(MOST_SYMPTOMS)
         .map(line)
         .collect();
-    list(&lines, texts.no_symptoms)
+    vec![Block::list(lines, texts.no_symptoms)]
 }
 
-fn together(report: &Report, texts: &Texts) -> String {
+fn together(report: &Report, texts: &Texts) -> Vec<Block> {
     let findings = &report.findings;
     let asked = findings.topics.iter().zip(&findings.answers.answers);
     let mut found: Vec<(f64, String)> = asked
@@ -295,13 +299,10 @@ fn together(report: &Report, texts: &Texts) -> String {
         .take(MOST_FINDINGS)
         .map(|(_, said)| said)
         .collect();
-    let asked = escaped(&format!(
+    let asked = format!(
         "{}. {}",
         words::asked(&findings.answers),
         words::looked(findings)
-    ));
-    format!(
-        "{}<p class=\"soft\">{asked}</p>",
-        list(&found, texts.none_found)
-    )
+    );
+    vec![Block::list(found, texts.none_found), Block::Remark(asked)]
 }

@@ -7,6 +7,7 @@ use super::table::{self, Mapping, Reading, UnreadableTable, write_table};
 use super::*;
 use crate::entry::{Author, Entry, id_and_at};
 use crate::kind::{KINDS, sample};
+use crate::plan::Mg;
 use crate::value::Scalar;
 
 fn sam() -> Author {
@@ -254,26 +255,80 @@ fn a_night_goes_out_and_comes_back() {
             "number_of_awakenings": 2,
         },
     });
-    let given = sleep::read_sleep_episode(&json).unwrap();
+    let given = point::read_data_point(&json).unwrap();
     assert_eq!(given.draft.at.to_string(), "2026-11-20T06:30:00+01:00");
     assert_eq!(given.draft.fields["latency_min"], 20.into());
+    let tried = given.draft.fields["tried_to_sleep"].as_text();
+    assert_eq!(
+        tried,
+        Some("2026-11-19T22:40:00+01:00"),
+        "an episode begins with sleep"
+    );
     let (id, fields) = Intake::new(now()).take(1, &given).unwrap();
     let entry = Entry::from_fields(id, &fields);
-    let out = sleep::sleep_episode(&entry).unwrap();
+    let out = point::data_point(&entry, None).unwrap();
     assert_eq!(
         out["body"]["total_sleep_time"],
-        serde_json::json!({"value": 420, "unit": "min"})
+        serde_json::json!({"value": 440, "unit": "min"})
     );
-    let again = sleep::read_sleep_episode(&out).unwrap();
+    let (ours, theirs) = (
+        &out["body"]["effective_time_frame"]["time_interval"]["start_date_time"],
+        &json["body"]["effective_time_frame"]["time_interval"]["start_date_time"],
+    );
+    assert_eq!(ours, theirs);
+    assert_eq!(
+        out["body"]["sleep_efficiency_percentage"],
+        serde_json::json!({"value": 97.8, "unit": "%"})
+    );
+    let again = point::read_data_point(&out).unwrap();
     assert_eq!(again.id, Some(id));
     let mut nap = json.clone();
     nap["body"]["is_main_sleep"] = false.into();
-    assert!(sleep::read_sleep_episode(&nap).is_err());
+    assert!(point::read_data_point(&nap).is_err());
     nap["header"]["schema_id"]["name"] = "heart-rate".into();
     assert_eq!(
-        sleep::read_sleep_episode(&nap).unwrap_err().to_string(),
-        "it is a `heart-rate`, not a `sleep-episode`"
+        point::read_data_point(&nap).unwrap_err().to_string(),
+        "it is a `heart-rate`, not a `sleep-episode` or a `single-medication-dose-taken`"
     );
+}
+
+#[test]
+fn a_dose_goes_out_and_comes_back() {
+    let (id, at) = id_and_at();
+    let entry = |draft: Draft| Entry::from_fields(id, &draft.to_fields(id).unwrap());
+    let dose = Draft::new("dose", at)
+        .with("medicine", "Amifampridine")
+        .with("amount_mg", 7.5);
+    let partial = dose.clone().with("taken", "partial").with("reason", "ill");
+    for dose in [&dose, &partial] {
+        let strength = Mg::of(&10.into());
+        let out = point::data_point(&entry(dose.clone()), strength).unwrap();
+        assert_eq!(
+            out["body"]["dose"],
+            serde_json::json!({"value": 7.5, "unit": "mg"})
+        );
+        assert_eq!(out["body"]["medication"]["strength"][0]["value"], 10);
+        let mut read = point::read_data_point(&out).unwrap();
+        assert_eq!(read.id, Some(id));
+        // The zone's name has no place there.
+        read.draft.at = dose.at.clone();
+        assert_eq!(read.draft, *dose);
+    }
+    let of = |draft: Draft| point::data_point(&entry(draft), None);
+    let skipped = Draft::new("dose", dose.at.clone()).with("medicine", "x");
+    assert_eq!(of(skipped.clone().with("taken", "skipped")), None);
+    assert_eq!(of(skipped.with("amount_mg", "unable")), None);
+    let mut other = of(dose).unwrap();
+    assert_eq!(
+        other["body"]["medication"]["strength"],
+        serde_json::json!([])
+    );
+    other["body"]["dose"] = serde_json::json!({"value": 0.01, "unit": "g"});
+    let read = point::read_data_point(&other).unwrap();
+    assert_eq!(read.draft.fields["amount_mg"], 10.0.into());
+    other["body"]["dose"]["unit"] = "tablet".into();
+    let refused = point::read_data_point(&other).unwrap_err().to_string();
+    assert_eq!(refused, "its dose is in `tablet`, and not in mg");
 }
 
 #[test]

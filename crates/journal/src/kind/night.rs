@@ -22,6 +22,8 @@ pub const SE_TIB_FORMULA: &str = "SE(TIB) = TST ÷ TIB";
 /// How [`Night::efficiency_of_trying`] is reckoned, to be named wherever it is shown.
 pub const SE_DSE_FORMULA: &str =
     "SE(DSE) = TST ÷ (minutes to fall asleep + TST + minutes awake + minutes trying after)";
+/// How [`Night::mid_sleep`] is reckoned, to be named wherever it is shown.
+pub const MID_SLEEP_FORMULA: &str = "mid-sleep = half-way from falling asleep (tried to sleep + minutes to fall asleep) to the final waking";
 
 /// The longest night that is not refused.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
@@ -177,6 +179,16 @@ impl Night {
             asleep,
             self.latency? + asleep + self.awake? + self.trying_after?,
         )
+    }
+
+    /// Returns mid-sleep ([`MID_SLEEP_FORMULA`]), in minutes from the midnight that begins the night's date, by the clock of
+    /// the final waking; below 0 if it was before that midnight.
+    pub fn mid_sleep(&self) -> Option<f64> {
+        let [_, _, wake, _] = &self.times;
+        let woke = wake.as_ref()?.civil().time();
+        let woke = woke.duration_since(jiff::civil::Time::midnight());
+        let asleep = self.trying_to_wake()? - self.latency?;
+        Some((woke.as_secs_f64() - asleep.as_secs_f64() / 2.0) / 60.0)
     }
 
     /// Checks that the night can have been.
@@ -360,7 +372,24 @@ mod tests {
         assert_eq!(all.efficiency_in_bed(), Some(455.0 / 540.0));
         assert_eq!(all.efficiency_of_trying(), Some(455.0 / 510.0));
         assert_eq!(all.date(), Some(jiff::civil::date(2026, 11, 21)));
+        // Asleep from 23:10 to 7:10.
+        assert_eq!(all.mid_sleep(), Some(190.0));
         assert_eq!((all.check(), all.slip()), (Ok(()), None));
+    }
+
+    #[test]
+    fn mid_sleep_may_lie_before_midnight() {
+        let early = night(&[
+            ("tried_to_sleep", "2026-11-20T20:00:00+01:00"),
+            ("latency_min", "0"),
+            ("final_wake", "2026-11-21T02:00:00+01:00"),
+        ]);
+        assert_eq!(early.mid_sleep(), Some(-60.0));
+        let unknown = night(&[
+            ("tried_to_sleep", "2026-11-20T20:00:00+01:00"),
+            ("final_wake", "2026-11-21T02:00:00+01:00"),
+        ]);
+        assert_eq!(unknown.mid_sleep(), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn author(person: &str) -> Author {
     }
 }
 
-fn step(name: &str, from: &str, fields: &[(&str, &str)]) -> Step {
+pub(super) fn step(name: &str, from: &str, fields: &[(&str, &str)]) -> Step {
     let kind = planned_kind("medicine").unwrap();
     let fields = fields
         .iter()
@@ -33,7 +33,7 @@ fn step(name: &str, from: &str, fields: &[(&str, &str)]) -> Step {
     }
 }
 
-fn plan(steps: &[Step]) -> Plan {
+pub(super) fn plan(steps: &[Step]) -> Plan {
     let items = steps.iter().enumerate().map(|(number, step)| {
         let id = EntryId::mint(number as u64, [0; 10]);
         (step_key(id), step.to_fields().unwrap(), step.by.clone())
@@ -41,7 +41,7 @@ fn plan(steps: &[Step]) -> Plan {
     Plan::new(items)
 }
 
-fn dose(id: u64, at: &str, fields: &[(&str, &str)]) -> Entry {
+pub(super) fn dose(id: u64, at: &str, fields: &[(&str, &str)]) -> Entry {
     let id = EntryId::mint(id, [0; 10]);
     let mut draft = Draft::new("dose", at.parse::<At>().unwrap()).with("medicine", "Amifampridine");
     for (name, text) in fields {

@@ -12,7 +12,7 @@ use crate::arguments::line::{begins_with_number, is_number};
 use crate::error::{CommandError, Exit, Outcome};
 
 /// The argument that takes the words.
-const WORDS: &str = "words";
+pub(crate) const WORDS: &str = "words";
 
 /// How near a name must be to one of the table to be taken for a slip: changes of one letter.
 const SLIP: usize = 2;
