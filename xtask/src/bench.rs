@@ -5,6 +5,7 @@
 //! Each row is one function of `rows`.
 
 mod machine;
+mod relay;
 mod rows;
 mod stopwatch;
 
@@ -13,8 +14,17 @@ use crate::failure::Failure;
 use crate::workspace;
 use rows::Bench;
 
-/// Fills a journal of ten years, measures every row, prints the table.
-pub(crate) fn run() -> Result<(), Failure> {
+/// Fills a journal of ten years, measures every row, prints the table; or measures the relay alone.
+pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
+    match only {
+        [] => {}
+        [name] if name == "relay" => return relay::run(),
+        _ => {
+            return Err(Failure::Mismatch(
+                "only `relay` is measured alone".to_owned(),
+            ));
+        }
+    }
     let binaries = Binaries::release()?;
     // Not the system's temporary folder: that may be in memory, where a durable write costs nothing.
     let target = workspace::target()?;

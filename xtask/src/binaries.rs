@@ -25,6 +25,18 @@ impl Binaries {
         Self::build(&[packages.as_slice(), &["--release"]].concat())
     }
 
+    /// Builds the relay, and what puts it under load, as they would be released.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        let packages = ["--release", "-p", "ebb-relay", "-p", "ebb-tests"];
+        Self::build_targets(
+            &[
+                packages.as_slice(),
+                &["--bin", "ebb-relay", "--bin", "load"],
+            ]
+            .concat(),
+        )
+    }
+
     /// Builds the simulator alone, as it would be released.
     pub(crate) fn simulator() -> Result<Self, Failure> {
         Self::build_targets(&["--bin", "sim", "-p", "ebb-tests", "--release"])

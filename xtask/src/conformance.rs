@@ -6,8 +6,10 @@
 //! prints on one sheet; as PDF, it is one tagged sheet. `wasm`: the crates without IO are checked for a machine that has no
 //! operating system.
 //!
-//! Of the relay, each also alone: `postgres`: its other store keeps what every store promises.
+//! Of the relay, each also alone: `postgres`: its other store keeps what every store promises;
+//! `deploy`: systemd, nginx and Caddy read the files for running it as a service.
 
+mod deploy;
 mod documents;
 mod formats;
 mod insights;
@@ -27,6 +29,7 @@ use crate::process;
 pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     if let [name] = only {
         return match name.as_str() {
+            "deploy" => deploy::run(),
             "postgres" => postgres::run(),
             _ => Err(Failure::Mismatch(format!(
                 "there is no check `{name}` to run alone"
@@ -40,6 +43,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     documents::run()?;
     page::run(&python)?;
     postgres::run()?;
+    deploy::run()?;
     wasm::run()
 }
 

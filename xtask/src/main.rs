@@ -25,12 +25,13 @@ usage: cargo xtask COMMAND
   test         format, lints, house rules, every test
   tidy         the house rules alone: sizes, names, who may import whom
   conformance  checks by outside programs: golden vectors, every statistic, the pure crates for wasm32, the relay on
-               PostgreSQL, and more; `postgres` runs that one alone
+               PostgreSQL, and more; `postgres` or `deploy` runs that one alone
   sim          many devices, a lying relay and cheating members, from a seed; the options are those of the
                simulator (--seed N, --seeds A..B, --histories N, --steps M, --devices K), or --mutants alone:
                builds with deliberate bugs, each of which must be caught
   calibrate    how often the statistics err, on simulated journals whose truth is known (some minutes)
-  bench        the budgets, each beside a baseline measured in the same run (release build, some minutes)";
+  bench        the budgets, each beside a baseline measured in the same run (release build, some minutes); `relay`: the
+               relay's alone";
 
 fn main() -> ExitCode {
     if let Some(done) = sim::stand_in() {
@@ -39,11 +40,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) = match arguments.as_slice() {
         [name] => (name.as_str(), [].as_slice()),
-        [name, rest @ ..] if name == "sim" || name == "conformance" => (name.as_str(), rest),
+        [name, rest @ ..] if ["bench", "conformance", "sim"].contains(&name.as_str()) => {
+            (name.as_str(), rest)
+        }
         _ => ("", [].as_slice()),
     };
     let outcome = match command {
-        "bench" => bench::run(),
+        "bench" => bench::run(rest),
         "calibrate" => calibrate::run(),
         "conformance" => conformance::run(rest),
         "demo" => demo::run(),

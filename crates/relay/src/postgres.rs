@@ -451,4 +451,37 @@ pub(crate) mod tests {
         let error = Postgres::open(&place.0).await.err().unwrap();
         assert!(matches!(error, OpenError::Newer { version: 999, .. }));
     }
+
+    #[tokio::test]
+    #[ignore = "needs a PostgreSQL: cargo xtask conformance"]
+    async fn postgres_may_go_and_come_back() {
+        let place = Database::create().await;
+        let store = place.open().await;
+        let (tell, mut heard) = mpsc::unbounded_channel();
+        store.listen(Box::new(move |journal| tell.send(journal).unwrap()));
+        let mut listens = async || {
+            let heard = tokio::time::timeout(BOUND, heard.recv()).await;
+            assert_eq!(heard.unwrap().unwrap(), None);
+        };
+        listens().await;
+        let journal = crate::storage::tests::fill(store.as_ref()).await;
+        let name = place.0.config().get_dbname().unwrap().to_owned();
+        let server = std::env::var(SERVER).unwrap();
+        let keeper: Address = format!("{server}/postgres").parse().unwrap();
+        let keeper = schema::connect(&keeper).unwrap().get().await.unwrap();
+        let gone = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
+        keeper.batch_execute(&gone).await.unwrap();
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        keeper.execute(end, &[&name]).await.unwrap();
+        let probe = store.probe().await.unwrap_err();
+        assert!(matches!(probe, StorageError::Unavailable(_)), "{probe:?}");
+        let read = store.log_head(journal).await.unwrap_err();
+        assert!(matches!(read, StorageError::Unavailable(_)), "{read:?}");
+        let back = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
+        keeper.batch_execute(&back).await.unwrap();
+        store.probe().await.unwrap();
+        assert!(store.log_head(journal).await.unwrap().is_some());
+        // It listens again, and says that it may have missed something.
+        listens().await;
+    }
 }

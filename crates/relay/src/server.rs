@@ -45,12 +45,24 @@ const CONNECTIONS: usize = 20_000;
 const PREFACE: &[u8; 3] = b"PRI";
 
 /// How connections are served.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct How {
     /// The certificate, where the relay has its own TLS.
     pub(crate) tls: Option<Arc<Tls>>,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// Time for a request's head, and for the next request of a connection.
+    pub(crate) head: Duration,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            metrics: Arc::default(),
+            head: HEAD,
+        }
+    }
 }
 
 /// Serves until `stop` becomes true and connections have ended.
@@ -71,10 +83,11 @@ pub(crate) async fn serve(
         };
         let (stream, peer, permit) = accepted;
         let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
-        let (tls, connected) = (how.tls.clone(), how.metrics.connected());
+        let (tls, head) = (how.tls.clone(), how.head);
+        let connected = how.metrics.connected();
         tokio::spawn(async move {
             let _held = (permit, alive, connected);
-            let service = Answers { router, peer };
+            let service = Answers { router, peer, head };
             match tls {
                 Some(tls) => encrypted(stream, &tls, service, stop).await,
                 None => plain(stream, service, stop).await,
@@ -108,6 +121,7 @@ async fn accept(
 struct Answers {
     router: Router,
     peer: IpAddr,
+    head: Duration,
 }
 
 impl Service<Request<Incoming>> for Answers {
@@ -129,7 +143,7 @@ async fn plain(stream: TcpStream, service: Answers, mut stop: watch::Receiver<bo
     let peeked = tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => return,
-        peeked = timeout(HEAD, stream.peek(&mut start)) => peeked,
+        peeked = timeout(service.head, stream.peek(&mut start)) => peeked,
     };
     if !matches!(peeked, Ok(Ok(1..))) {
         return;
@@ -147,7 +161,7 @@ async fn encrypted(
     let accepted = tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => return,
-        accepted = timeout(HEAD, tls.acceptor().accept(stream)) => accepted,
+        accepted = timeout(service.head, tls.acceptor().accept(stream)) => accepted,
     };
     // Whoever speaks no TLS, or none of today, hears so from the library.
     if let Ok(Ok(stream)) = accepted {
@@ -166,8 +180,8 @@ where
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
-            .keep_alive_interval(HEAD)
-            .keep_alive_timeout(HEAD);
+            .keep_alive_interval(service.head)
+            .keep_alive_timeout(service.head);
         let mut connection = std::pin::pin!(builder.serve_connection(io, service));
         tokio::select! {
             biased;
@@ -179,7 +193,7 @@ where
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
+            .header_read_timeout(service.head)
             .max_buf_size(BUFFER);
         let mut connection = std::pin::pin!(builder.serve_connection(io, service));
         tokio::select! {
@@ -234,10 +248,13 @@ mod tests {
 
     impl Running {
         async fn start() -> Self {
-            let bench = Bench::new().await;
+            Self::with(Bench::new().await, How::default()).await
+        }
+
+        async fn with(bench: Bench, how: How) -> Self {
             let (listener, address) = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
             let stop = bench.stop.subscribe();
-            let server = tokio::spawn(serve(listener, bench.router.clone(), How::default(), stop));
+            let server = tokio::spawn(serve(listener, bench.router.clone(), how, stop));
             Self {
                 bench,
                 address,
@@ -363,6 +380,33 @@ mod tests {
             .unwrap();
         let head = until(&mut stream, "\r\n\r\n").await;
         assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+        running.stop().await;
+    }
+
+    #[tokio::test]
+    async fn slow_heads_are_cut_and_hold_up_nobody() {
+        let how = How {
+            head: Duration::from_millis(200),
+            ..How::default()
+        };
+        let running = Running::with(Bench::new().await, how).await;
+        let mut slow = Vec::new();
+        for start in ["", "G", "GET /healthz HTTP/1.1\r\nHost: relay.te"].repeat(50) {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            stream.write_all(start.as_bytes()).await.unwrap();
+            slow.push(stream);
+        }
+        let mut other = running.send(&Keys::of(1), ("GET", "/healthz", b"")).await;
+        until(&mut other, "ok\n").await;
+        for stream in slow {
+            let said = rest(stream).await;
+            let said = String::from_utf8(said).unwrap();
+            // hyper says why where it knows that it speaks HTTP.
+            assert!(
+                said.is_empty() || said.starts_with("HTTP/1.1 408 "),
+                "{said}"
+            );
+        }
         running.stop().await;
     }
 }

@@ -128,6 +128,17 @@ impl Bench {
         limits: Limits,
         origins: Origins,
     ) -> Self {
+        Self::waiting(store, folder, limits, origins, Bodies::default())
+    }
+
+    /// Makes a relay over a store that waits for bodies as given.
+    pub(crate) fn waiting(
+        store: Arc<Sqlite>,
+        folder: TempDir,
+        limits: Limits,
+        origins: Origins,
+        bodies: Bodies,
+    ) -> Self {
         let clock = Arc::new(SetClock::at(NOW));
         let (stop, stopped) = watch::channel(false);
         let storage: Arc<dyn Storage> = Arc::<Sqlite>::clone(&store);
@@ -135,7 +146,7 @@ impl Bench {
             relay: Relay::new(storage, Arc::<SetClock>::clone(&clock), limits, false),
             origins,
             stop: stopped,
-            bodies: Bodies::default(),
+            bodies,
             proxies: Vec::new(),
             metrics: Arc::default(),
         };

@@ -122,7 +122,7 @@ fn is_root() -> Result<bool, Failure> {
 }
 
 /// Returns a port that nobody listens on now.
-fn free_port() -> Result<u16, Failure> {
+pub(super) fn free_port() -> Result<u16, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0");
     let address = listener.and_then(|listener| listener.local_addr());
     Ok(address.map_err(Failure::file("a free port"))?.port())

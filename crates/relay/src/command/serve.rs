@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use listenfd::ListenFd;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -135,6 +136,7 @@ impl Serve {
             return Err(Failure::Origin(wrong.clone()));
         }
         start_log(self.log, json);
+        more_files();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -165,7 +167,7 @@ impl Serve {
         let token = self.first_token(store.as_ref()).await?;
         let how = How {
             tls,
-            metrics: Arc::default(),
+            ..How::default()
         };
         let clock = Arc::new(SystemClock::start());
         let site = Arc::new(Site {
@@ -276,6 +278,15 @@ pub(super) fn lock(folder: &Path) -> Result<File, Failure> {
             path: folder.to_owned(),
         }),
         Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Lets this process open as many files as the system lets it: each device that waits for news takes one.
+fn more_files() {
+    let limit = Resource::RLIMIT_NOFILE;
+    let raised = getrlimit(limit).and_then(|(_, hard)| setrlimit(limit, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "keeps the limit of open files that it was given");
     }
 }
 

@@ -153,6 +153,51 @@ fn moving_names_two_engines_and_both_places() {
     }
 }
 
+/// Returns a file of `deploy/`.
+fn deployed(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+#[test]
+fn the_settings_and_commands_of_a_service_are_understood() {
+    let paths = Paths::new();
+    let settings = paths.path("ebb-relay.toml");
+    let text = deployed("ebb-relay.toml");
+    // What is written out as an alternative must be right, too.
+    let alternatives = text.replace("\n# listen =", "\n# other-listen =");
+    let alternatives: String = alternatives
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = \"") && !setting.starts_with("other-") => setting,
+            _ => line,
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let unit = deployed("ebb-relay.service");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="));
+    let line = line.unwrap().replace("/etc/ebb-relay.toml", &settings);
+    let container = deployed("Containerfile");
+    let listed = |start: &str| {
+        let line = container.lines().find_map(|line| line.strip_prefix(start));
+        let words: Vec<String> = serde_json::from_str(line.unwrap()).unwrap();
+        words
+    };
+    let health = listed("HEALTHCHECK --interval=30s --timeout=10s CMD ");
+    let started = [listed("ENTRYPOINT "), listed("CMD ")].concat();
+    for text in [&text, &alternatives] {
+        std::fs::write(&settings, text).unwrap();
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        config::arguments(&words).unwrap();
+    }
+    for words in [health, started] {
+        let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+        config::arguments(&words).unwrap();
+    }
+}
+
 #[test]
 #[ignore = "needs a PostgreSQL: cargo xtask conformance"]
 fn postgres_takes_everything_and_gives_it_back() {

@@ -20,8 +20,12 @@ const IN_MEMORY: usize = 8 * limits::REQUEST_BYTES;
 /// Bytes that one permit stands for.
 const UNIT: usize = 1024;
 
-/// Memory for bodies, shared by all requests.
-pub(crate) struct Bodies(Arc<Semaphore>);
+/// Memory for bodies, shared by all requests, and how long it waits for them.
+pub(crate) struct Bodies {
+    memory: Arc<Semaphore>,
+    /// Time without a byte after which a body is given up.
+    pub(crate) silence: Duration,
+}
 
 /// A body in memory, which it holds a share of.
 pub(super) struct Held {
@@ -32,7 +36,10 @@ pub(super) struct Held {
 
 impl Default for Bodies {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(IN_MEMORY / UNIT)))
+        Self {
+            memory: Arc::new(Semaphore::new(IN_MEMORY / UNIT)),
+            silence: SILENCE,
+        }
     }
 }
 
@@ -53,7 +60,7 @@ impl Bodies {
             held._share.push(self.share(length, end).await?);
             held.bytes.reserve_exact(length);
         }
-        while let Some(data) = next(&mut body, end).await? {
+        while let Some(data) = next(&mut body, end, self.silence).await? {
             if held.bytes.len() + data.len() > limits::REQUEST_BYTES {
                 discard(body).await;
                 return Err(Rejection::too_large(
@@ -71,17 +78,21 @@ impl Bodies {
 
     async fn share(&self, bytes: usize, end: Instant) -> Result<OwnedSemaphorePermit, Rejection> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let share = Arc::clone(&self.0).acquire_many_owned(units);
-        match timeout_at(end.min(Instant::now() + SILENCE), share).await {
+        let share = Arc::clone(&self.memory).acquire_many_owned(units);
+        match timeout_at(end.min(Instant::now() + self.silence), share).await {
             Ok(Ok(share)) => Ok(share),
             Ok(Err(_)) | Err(_) => Err(Rejection::unavailable("too many long requests at once")),
         }
     }
 }
 
-async fn next(body: &mut Body, end: Instant) -> Result<Option<Bytes>, Rejection> {
+async fn next(
+    body: &mut Body,
+    end: Instant,
+    silence: Duration,
+) -> Result<Option<Bytes>, Rejection> {
     loop {
-        let end = end.min(Instant::now() + SILENCE);
+        let end = end.min(Instant::now() + silence);
         match timeout_at(end, body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 // Trailers carry nothing here.
