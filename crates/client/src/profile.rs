@@ -5,6 +5,7 @@
 
 use journal::Value;
 use journal::document::Document;
+use protocol::limits;
 use store::{StoreError, Writer};
 
 use crate::people;
@@ -20,8 +21,10 @@ pub(crate) const NAME: &str = "name";
 pub(crate) fn adopt(writer: &mut Writer<'_>, profile: &Document) -> Result<(), StoreError> {
     crate::plan::adopt(writer, profile)?;
     let names = profile.items().into_iter().filter_map(|item| {
-        let name = item.fields.get(NAME)?.as_text()?.to_owned();
-        people::is_name_key(&item.key).then_some((item.key, name))
+        let name = item.fields.get(NAME)?.as_text()?;
+        let is_name = !name.trim().is_empty() && name.len() <= limits::NAME_BYTES;
+        let name = name.to_owned();
+        (is_name && people::is_name_key(&item.key)).then_some((item.key, name))
     });
     people::give(writer, &names.collect())?;
     let patient = profile.item(PATIENT);

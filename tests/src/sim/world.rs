@@ -311,7 +311,9 @@ impl World {
             .filter(bad)
             .map(|of| of.number)
             .collect();
-        match self.random.pick(&bad).copied() {
+        let bad = self.random.pick(&bad).copied();
+        // A member turns even where removed devices try on: only a member has the keys of what came after a removal.
+        match bad.filter(|_| !self.random.chance(150)) {
             Some(machine) => self.attack(machine),
             None => {
                 let members = self.members();

@@ -159,6 +159,31 @@ fn what_is_known_from_a_snapshot_alone_restores_a_relay_and_a_machine() {
 }
 
 #[test]
+fn what_waited_for_a_change_that_a_snapshot_brings_is_merged_with_it() {
+    let relay = Relay::start();
+    let (ana, _) = Home::with_journal_on(&relay);
+    let sam = joined(&ana, "Sam", "contributor");
+    ana.log(&["5"]);
+    ana.sync();
+    let tablet = ana.another("tablet");
+    tablet.sync();
+    for _ in 0..2 {
+        write(&ana, ENOUGH);
+        ana.sync();
+        sam.sync();
+    }
+    ana.sync();
+    ana.json(&["relay", "prune", relay.url()]);
+    // A correction of an entry that the relay has no more.
+    let pruned = ana.ids().get(3).cloned().expect("an early entry");
+    sam.json(&["edit", &pruned, "--level", "9"]);
+    sam.sync();
+    tablet.sync();
+    assert_eq!(tablet.list(), sam.list());
+    assert_eq!(count(&tablet.json(&["status"]), "held"), 0);
+}
+
+#[test]
 fn a_device_set_back_in_place_whose_later_entries_were_pruned_goes_on() {
     for later in [1, 3] {
         set_back(later);

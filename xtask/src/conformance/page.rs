@@ -15,9 +15,8 @@ use crate::{process, workspace};
 const CHROMIUM: &str = "/usr/bin/chromium";
 const SCRIPTS: [&str; 2] = ["package.json", "page.mjs"];
 /// Programs, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 3] = [
     (CHROMIUM, "chromium"),
-    ("npm", "npm"),
     ("pdftotext", "poppler-utils"),
     ("qpdf", "qpdf"),
 ];
@@ -213,7 +212,7 @@ const SPARSE: [(&str, &[&[&str]]); 6] = [
 /// What the seeded journals lack: something in every section, and texts as long as they may be.
 const LINES: &[&[&str]] = &[
     &["question", LONG, "--tag", "concern"],
-    &["question", LONG],
+    &["question", LONGER],
     &["event", "fall", "in the <kitchen> & \"hall\""],
     &["event", "choking"],
     &["event", "seizure"],
@@ -295,14 +294,29 @@ const LINES: &[&[&str]] = &[
         "a medicine with a long name, as some makers have them",
         "10mg",
     ],
-    &["dose", "medicine 3", "10mg"],
-    &["dose", "medicine 4", "10mg"],
-    &["dose", "medicine 5", "10mg"],
+    &[
+        "dose",
+        "another one with a long name, as some makers have them",
+        "10mg",
+    ],
+    &[
+        "dose",
+        "the hydrochloride of a medicine with a long name",
+        "10mg",
+    ],
+    &[
+        "dose",
+        "the dihydrogenphosphate of a medicine with a long name",
+        "10mg",
+    ],
     &["dose", "medicine 6", "10mg"],
     &["dose", "medicine 7", "10mg"],
 ];
 
-/// A question that is longer than the page has room for.
+/// Questions that are longer than the page has room for.
 const LONG: &str = "Could the third dose of the day move to the early afternoon, given that the stairs at work are hardest \
                     between two and four, that the evening dose then would come later too, and that sleep has been \
                     lighter since the last change of treatment in the autumn?";
+const LONGER: &str = "Which of the exercises may go on through the winter, now that the walks have grown shorter and the stairs \
+                      slower, and the hands are cold from November on, so that the weights were left out more often than the \
+                      plan says, and would the pool be a good place for them?";

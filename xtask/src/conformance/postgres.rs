@@ -1,5 +1,5 @@
-//! The relay on a real PostgreSQL, which is Debian's: initialised under the build folder as an unprivileged user, reached over
-//! loopback and a socket folder of its own, and stopped when the tests are done.
+//! The relay on a real PostgreSQL, which is Debian's: initialised as an unprivileged user in a folder for temporary files, as the
+//! build folder may be closed to that user; reached over loopback and a socket folder of its own; stopped when the tests are done.
 
 use std::fs;
 use std::net::TcpListener;
@@ -36,8 +36,13 @@ pub(super) fn run() -> Result<(), Failure> {
 /// Returns the programs of the newest version that is installed.
 fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir(VERSIONS).ok()?;
-    let folders = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
-    folders.filter(|bin| bin.join("initdb").exists()).max()
+    let folders = versions.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+        Some((version, entry.path().join("bin")))
+    });
+    let whole = folders.filter(|(_, bin)| bin.join("initdb").exists());
+    Some(whole.max()?.1)
 }
 
 /// A server, stopped when dropped.
@@ -50,11 +55,9 @@ struct Server {
 impl Server {
     /// Makes an empty server.
     fn start(programs: PathBuf) -> Result<Self, Failure> {
-        let folder = workspace::target()?.join("conformance/postgres");
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(Failure::file(&folder))?;
-        }
-        fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
+        let name = format!("ebb-postgres-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).map_err(Failure::file(&folder))?;
         if is_root()? {
             process::run(Command::new("chown").arg(USER).arg(&folder))?;
         }
@@ -108,6 +111,9 @@ impl Drop for Server {
         stop.arg("--pgdata").arg(self.folder.join("data"));
         // One that does not stop has said why on stderr; the checks' outcome stands.
         drop(process::answer(stop.args(["--mode=immediate", "stop"])));
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("{}: {error}", self.folder.display());
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::content::{Block, Row, Section};
 use super::texts::{Texts, fill};
-use super::{chart, clock, cut, number};
+use super::{chart, clock, cut, name, number};
+use crate::preset::Topic;
 use crate::question::Answer;
 use crate::report::{Medicine, Report, Stretch};
 use crate::statistics::Summary;
@@ -17,9 +18,9 @@ const MOST_FINDINGS: usize = 2;
 pub(super) fn coverage(report: &Report, texts: &Texts) -> String {
     let days = [report.coverage.answered, report.coverage.days].map(|days| days.to_string());
     let logged = fill(texts.days_logged, &[&days[0], &days[1]]);
-    let share = |(name, count): &(String, usize)| {
+    let share = |(person, count): &(String, usize)| {
         let percent = 100.0 * *count as f64 / report.entries.max(1) as f64;
-        format!("{} {percent:.0} %", cut(name))
+        format!("{} {percent:.0} %", name(person))
     };
     let authors: Vec<String> = report.authors.iter().take(4).map(share).collect();
     if authors.is_empty() {
@@ -96,7 +97,7 @@ fn phase(report: &Report, texts: &Texts) -> Vec<Block> {
         .map(|curve| curve.before + curve.beyond)
         .iter()
         .sum();
-    let medicine = cut(&phase.medicine);
+    let medicine = name(&phase.medicine);
     let empty = phase.fatigue.bins.is_empty() && phase.weakness.bins.is_empty();
     let (shown, first) = if empty {
         (None, texts.no_readings)
@@ -145,7 +146,7 @@ fn doses(report: &Report, texts: &Texts) -> Vec<Block> {
             .collect();
         let days = medicine.days.to_string();
         vec![
-            cut(&medicine.name),
+            name(&medicine.name),
             fill(texts.mg_days, &[&mg(medicine.mean_mg), &days, &all_days]),
             mg(medicine.largest_24h_mg),
             times.join(" "),
@@ -160,11 +161,11 @@ fn doses(report: &Report, texts: &Texts) -> Vec<Block> {
         .map(row)
         .collect();
     let mut blocks = vec![Block::table(&texts.dose_heads, rows)];
-    let more: Vec<&str> = report
+    let more: Vec<String> = report
         .medicines
         .iter()
         .skip(MOST_MEDICINES)
-        .map(|other| other.name.as_str())
+        .map(|other| name(&other.name))
         .collect();
     if !more.is_empty() {
         let said = fill(
@@ -270,7 +271,7 @@ fn symptoms(report: &Report, texts: &Texts) -> Vec<Block> {
     let line = |(what, bad, days): &(String, usize, usize)| {
         fill(
             texts.symptom_days,
-            &[&cut(what), &bad.to_string(), &days.to_string()],
+            &[&name(what), &bad.to_string(), &days.to_string()],
         )
     };
     let lines: Vec<String> = report
@@ -288,7 +289,11 @@ fn together(report: &Report, texts: &Texts) -> Vec<Block> {
     let mut found: Vec<(f64, String)> = asked
         .filter_map(|(topic, answer)| match answer {
             Answer::Compared(compared) if compared.went_together() => {
-                Some((compared.adjusted_p, words::finding(topic, answer)))
+                let topic = match topic {
+                    Topic::Own(own) => Topic::Own(name(own)),
+                    fixed => fixed.clone(),
+                };
+                Some((compared.adjusted_p, words::finding(&topic, answer)))
             }
             _ => None,
         })
