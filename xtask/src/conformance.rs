@@ -7,7 +7,8 @@
 //! operating system.
 //!
 //! Of the relay, each also alone: `postgres`: its other store keeps what every store promises;
-//! `deploy`: systemd, nginx and Caddy read the files for running it as a service.
+//! `deploy`: systemd, nginx and Caddy read the files for running it as a service; `relay`: no request made from
+//! its OpenAPI document is answered otherwise than the document says.
 
 mod deploy;
 mod documents;
@@ -16,6 +17,7 @@ mod insights;
 mod page;
 mod postgres;
 mod python;
+mod relay;
 mod vectors;
 mod wasm;
 
@@ -31,6 +33,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
         return match name.as_str() {
             "deploy" => deploy::run(),
             "postgres" => postgres::run(),
+            "relay" => relay::run(&python::environment()?),
             _ => Err(Failure::Mismatch(format!(
                 "there is no check `{name}` to run alone"
             ))),
@@ -44,6 +47,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     page::run(&python)?;
     postgres::run()?;
     deploy::run()?;
+    relay::run(&python)?;
     wasm::run()
 }
 

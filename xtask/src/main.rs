@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
   test         format, lints, house rules, every test
   tidy         the house rules alone: sizes, names, who may import whom
   conformance  checks by outside programs: golden vectors, every statistic, the pure crates for wasm32, the relay on
-               PostgreSQL, and more; `postgres` or `deploy` runs that one alone
+               PostgreSQL, and more; `postgres`, `deploy` or `relay` runs that one alone
   sim          many devices, a lying relay and cheating members, from a seed; the options are those of the
                simulator (--seed N, --seeds A..B, --histories N, --steps M, --devices K), or --mutants alone:
                builds with deliberate bugs, each of which must be caught

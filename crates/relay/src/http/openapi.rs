@@ -140,7 +140,7 @@ impl IntoResponses for Writing {
 
 impl IntoResponses for Listing {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        problems(&[401, 429, 503])
+        problems(&[400, 401, 413, 429, 503])
     }
 }
 
