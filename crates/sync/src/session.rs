@@ -170,7 +170,8 @@ impl<R: CryptoRng> Session<R> {
         let mut envelopes = std::mem::take(&mut self.waiting);
         envelopes.extend(answer.envelopes.into_iter().map(|envelope| envelope.0));
         let taken = inbox::take_envelopes(&mut self.replica, envelopes);
-        if let Some(after) = taken.diverged.or_else(|| self.diverged_at(&answer.heads)) {
+        let diverged = || self.diverged_at(&answer.heads, answer.more);
+        if let Some(after) = taken.diverged.or_else(diverged) {
             return self.yield_chain(after);
         }
         if !taken.incoming.is_empty() {
@@ -211,12 +212,17 @@ impl<R: CryptoRng> Session<R> {
         Ok(())
     }
 
-    /// Returns the last place that may be shared, if the relay's head of the own chain is another one than this replica's.
-    fn diverged_at(&self, heads: &Vector) -> Option<Seq> {
-        let chain = self.replica.own_chain();
-        let (seq, hash) = self.replica.own_tip()?;
-        let head = heads.0.get(&chain)?;
-        (head.seq == seq && head.hash != hash).then(|| Seq(seq.0.saturating_sub(1)))
+    /// Returns the last place that may be shared, if the relay's head of the own chain is another one than this replica's, or
+    /// stands beyond all that it gives: another copy of this device wrote there, and the relay pruned it.
+    fn diverged_at(&self, heads: &Vector, more: bool) -> Option<Seq> {
+        let head = heads.0.get(&self.replica.own_chain())?;
+        let tip = self.replica.own_tip();
+        let seq = tip.map_or(Seq(0), |(seq, _)| seq);
+        if head.seq > seq {
+            return (!more && !self.forked).then_some(seq);
+        }
+        let differs = head.seq == seq && tip.is_some_and(|(_, hash)| hash != head.hash);
+        differs.then(|| Seq(seq.0.saturating_sub(1)))
     }
 
     /// Returns the last place that may be shared, if the own envelope after the relay's head of the own chain does not
