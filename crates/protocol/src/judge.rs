@@ -22,6 +22,16 @@ pub struct ChainTip {
     pub head: u32,
 }
 
+impl ChainTip {
+    /// Returns the last place, with its hash.
+    pub fn position(&self) -> Position {
+        Position {
+            seq: self.seq,
+            hash: self.hash,
+        }
+    }
+}
+
 /// What becomes of an envelope whose frame is read.
 #[derive(Debug)]
 pub enum Verdict {

@@ -505,13 +505,7 @@ impl MemberLog {
             .losses
             .iter()
             .filter(|loss| loss.since > head)
-            .any(|loss| match loss.frontier.0.get(chain) {
-                None => true,
-                Some(last) => {
-                    position.seq > last.seq
-                        || (position.seq == last.seq && position.hash != last.hash)
-                }
-            })
+            .any(|loss| !loss.frontier.reaches(chain, position))
     }
 }
 

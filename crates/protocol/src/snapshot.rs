@@ -97,6 +97,14 @@ impl Manifest {
         self.author.chain() == *chain && self.last() > after
     }
 
+    /// Returns what a store must have: the last place covered of each chain, and that of the parts, each with its hash.
+    pub fn ends(&self) -> impl Iterator<Item = (ChainId, Seq, Option<EnvelopeHash>)> {
+        let covered = self.covers.0.iter();
+        let covered = covered.map(|(chain, at)| (*chain, at.seq, Some(at.hash)));
+        let last = (self.author.chain(), self.last(), self.parts.last().copied());
+        covered.chain([last])
+    }
+
     /// Returns the place of the last part.
     pub fn last(&self) -> Seq {
         let parts = u64::try_from(self.parts.len()).unwrap_or(u64::MAX);

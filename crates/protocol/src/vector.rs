@@ -29,6 +29,13 @@ impl Vector {
         self.0.get(chain).map_or(Seq(0), |position| position.seq)
     }
 
+    /// Returns whether an envelope of a chain is the last one known or before it, as far as its place and hash tell.
+    pub fn reaches(&self, chain: &ChainId, position: Position) -> bool {
+        self.0.get(chain).is_some_and(|last| {
+            position.seq < last.seq || (position.seq == last.seq && position.hash == last.hash)
+        })
+    }
+
     /// Returns the part of `self` that differs from `since`: the chains that moved.
     pub fn moved_since(&self, since: &Self) -> Self {
         Self(

@@ -61,7 +61,12 @@ struct Server {
 impl Server {
     fn start(data: &Path, arguments: &[&str]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = command(data, &arguments)
+        Self::of(command(data, &arguments))
+    }
+
+    /// Starts what serves, and reads its first line.
+    fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -270,20 +275,7 @@ fn settings_come_from_the_line_then_the_environment_then_the_file() {
     let said = address(serve(&["--listen", "192.0.2.1:3"], &[wrong]));
     assert!(said.contains("cannot listen on 192.0.2.1:3"), "{said}");
     // From the file: the folder, and that the relay is open, so that there is no token.
-    let mut command = serve(&["--listen", "127.0.0.1:0"], &[]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut first_line = String::new();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    stdout.read_line(&mut first_line).unwrap();
-    let server = Server {
-        child,
-        stdout,
-        first_line,
-    };
+    let server = Server::of(serve(&["--listen", "127.0.0.1:0"], &[]));
     assert!(server.ready().get("token").is_none());
     assert!(data.join("relay.sqlite3").exists());
 }

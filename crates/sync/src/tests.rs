@@ -267,6 +267,34 @@ fn a_copy_that_sealed_more_than_the_other_gives_way_and_loses_nothing() {
 }
 
 #[test]
+fn a_copy_whose_later_envelopes_are_gone_from_the_relay_leaves_the_chain_and_loses_nothing() {
+    let mut world = World::new();
+    let mut original = world.device(0);
+    let mut copy = original.copy(&world);
+    for text in ["one", "two"] {
+        original.record(text);
+        original.sync(&mut world.relay).unwrap();
+    }
+    // As a relay that pruned: what it gives of the chain does not follow what the copy has.
+    world.relay.withhold_first = true;
+    copy.record("mine");
+    copy.sync(&mut world.relay).unwrap();
+    assert_eq!(
+        original.own_envelopes().len(),
+        2,
+        "nothing is sealed on places that are taken"
+    );
+    world.relay.withhold_first = false;
+    copy.sync(&mut world.relay).unwrap();
+    original.sync(&mut world.relay).unwrap();
+    for device in [&copy, &original] {
+        let mut batches = device.batches();
+        batches.sort_unstable();
+        assert_eq!(batches, ["mine", "one", "two"]);
+    }
+}
+
+#[test]
 fn a_copy_that_went_on_elsewhere_is_noticed_and_begins_a_new_chain() {
     let mut world = World::new();
     let mut original = world.device(0);

@@ -13,7 +13,7 @@ use protocol::id::{BlobHash, ChainId, ChainSalt, EnvelopeHash, KeyId, SnapshotHa
 use protocol::judge::ChainTip;
 use protocol::log::MemberLog;
 use protocol::snapshot::{Acknowledgement, Snapshot};
-use protocol::vector::{Position, Vector};
+use protocol::vector::Vector;
 use store::snapshot::SnapshotState;
 
 /// An envelope as a replica keeps it.
@@ -118,12 +118,8 @@ impl State {
 
     /// Returns the last place known of each chain.
     pub(crate) fn vector(&self) -> Vector {
-        let position = |tip: ChainTip| Position {
-            seq: tip.seq,
-            hash: tip.hash,
-        };
         let chains = self.chains.iter();
-        Vector(chains.map(|(id, of)| (*id, position(of.tip))).collect())
+        Vector(chains.map(|(id, of)| (*id, of.tip.position())).collect())
     }
 
     /// Returns a document; an empty one if nothing was written to it.

@@ -121,14 +121,7 @@ impl Shelf {
 
     /// Whether what is here agrees with a manifest; where chains may start from it, there may be less.
     fn fits(&self, manifest: &Manifest, start: bool) -> bool {
-        let covered = manifest.covers.0.iter();
-        let covered = covered.map(|(chain, at)| (*chain, at.seq, Some(at.hash)));
-        let last = (
-            manifest.author.chain(),
-            manifest.last(),
-            manifest.parts.last().copied(),
-        );
-        covered.chain([last]).all(|(chain, seq, hash)| {
+        manifest.ends().all(|(chain, seq, hash)| {
             if self.length_of(&chain) < seq.0 {
                 return start;
             }

@@ -29,6 +29,15 @@ fn joined(owner: &Home, name: &str, role: &str) -> Home {
     home
 }
 
+/// Has an owner write enough for two snapshots, each of which another member checks.
+fn two_snapshots(owner: &Home, member: &Home) {
+    for _ in 0..2 {
+        write(owner, ENOUGH);
+        owner.sync();
+        member.sync();
+    }
+}
+
 fn used(home: &Home) -> u64 {
     let status = home.json(&["status"]);
     let relays = status.get("relays").and_then(Value::as_array);
@@ -55,11 +64,7 @@ fn pruned() -> Pruned {
     let away = ana.another("tablet");
     let unsent = away.log(&["3", "legs"]);
     let idle = ana.another("phone");
-    for _ in 0..2 {
-        write(&ana, ENOUGH);
-        ana.sync();
-        sam.sync();
-    }
+    two_snapshots(&ana, &sam);
     let before = {
         ana.sync();
         used(&ana)
@@ -167,11 +172,7 @@ fn what_waited_for_a_change_that_a_snapshot_brings_is_merged_with_it() {
     ana.sync();
     let tablet = ana.another("tablet");
     tablet.sync();
-    for _ in 0..2 {
-        write(&ana, ENOUGH);
-        ana.sync();
-        sam.sync();
-    }
+    two_snapshots(&ana, &sam);
     ana.sync();
     ana.json(&["relay", "prune", relay.url()]);
     // A correction of an entry that the relay has no more.
@@ -205,11 +206,7 @@ fn set_back(later: usize) {
         entries.push(tablet.log(&["5"]));
         tablet.sync();
     }
-    for _ in 0..2 {
-        write(&ana, ENOUGH);
-        ana.sync();
-        sam.sync();
-    }
+    two_snapshots(&ana, &sam);
     ana.sync();
     ana.json(&["relay", "prune", relay.url()]);
     // Written over, so that it is the same file: the device cannot tell by its place that it was set back.

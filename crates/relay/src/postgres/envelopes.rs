@@ -176,13 +176,11 @@ pub(super) async fn any_beyond(
     for Frontier { devices, vector } in frontiers {
         let devices: Vec<&[u8]> = devices.iter().map(|device| device.0.as_slice()).collect();
         for row in rows::all(db, sql, &[&journal, &devices]).await? {
-            let (chain, seq) = (ChainId(array(&row, 0)?), Seq(number(&row, 1)?));
-            let hash = EnvelopeHash(array(&row, 2)?);
-            let within = vector
-                .0
-                .get(&chain)
-                .is_some_and(|last| seq < last.seq || (seq == last.seq && hash == last.hash));
-            if !within {
+            let last = Position {
+                seq: Seq(number(&row, 1)?),
+                hash: EnvelopeHash(array(&row, 2)?),
+            };
+            if !vector.reaches(&ChainId(array(&row, 0)?), last) {
                 return Ok(true);
             }
         }
@@ -205,13 +203,7 @@ pub(super) async fn sync(
     } else {
         (Vec::new(), false)
     };
-    let heads = tips.into_iter().map(|(chain, tip)| {
-        let position = Position {
-            seq: tip.seq,
-            hash: tip.hash,
-        };
-        (chain, position)
-    });
+    let heads = tips.into_iter().map(|(chain, tip)| (chain, tip.position()));
     Ok(SyncPage {
         log: log_since(db, journal, query).await?,
         envelopes,

@@ -9,7 +9,7 @@ use super::envelopes;
 use super::rows::{self, PAGE_ROWS, array, fitting, length, number, short, stored, value};
 use crate::storage::{
     CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart, NewBlob, NewJournal,
-    StorageError, TokenId,
+    StorageError, TokenId, tables,
 };
 
 /// The advisory lock under which journals are created, so that no more are than there may be; the letters of `ebbcreat`.
@@ -210,16 +210,7 @@ pub(super) async fn append(
 
 /// Deletes everything of a journal.
 async fn erase(db: &Transaction<'_>, journal: i64) -> Result<(), StorageError> {
-    let tables = [
-        "records",
-        "blobs",
-        "members",
-        "chains",
-        "envelopes",
-        "acknowledgements",
-        "snapshots",
-    ];
-    for table in tables {
+    for table in tables::of_a_journal() {
         let sql = format!("DELETE FROM {table} WHERE journal = $1");
         rows::execute(db, &sql, &[&journal]).await?;
     }

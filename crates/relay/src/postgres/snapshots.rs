@@ -132,15 +132,7 @@ async fn fits(
     snapshot: &Snapshot,
     start: bool,
 ) -> Result<bool, StorageError> {
-    let manifest = snapshot.manifest();
-    let covered = manifest.covers.0.iter();
-    let covered = covered.map(|(chain, at)| (*chain, at.seq, Some(at.hash)));
-    let last = (
-        manifest.author.chain(),
-        manifest.last(),
-        manifest.parts.last().copied(),
-    );
-    let claims: Vec<(ChainId, Seq, Option<EnvelopeHash>)> = covered.chain([last]).collect();
+    let claims: Vec<(ChainId, Seq, Option<EnvelopeHash>)> = snapshot.manifest().ends().collect();
     let (chains, seqs): (Vec<&[u8]>, Vec<i64>) = claims
         .iter()
         .map(|(chain, seq, _)| (chain.0.as_slice(), stored(seq.0)))

@@ -13,7 +13,7 @@ use protocol::id::{ChainId, EnvelopeHash, JournalId, Seq};
 use protocol::judge::{self, ChainTip, Verdict};
 use protocol::limits;
 use protocol::log::MemberLog;
-use protocol::vector::{Position, Vector};
+use protocol::vector::Vector;
 
 use super::{Relay, TRIES};
 use crate::storage::{AppendOutcome, NewEnvelope, Standing, StorageError};
@@ -140,13 +140,7 @@ fn judge_all(envelopes: &[Framed], log: &MemberLog, standing: Standing) -> Judge
             Err(reason) => refused.push(Refused { index, reason }),
         }
     }
-    let heads = tips.iter().map(|(chain, tip)| {
-        let position = Position {
-            seq: tip.seq,
-            hash: tip.hash,
-        };
-        (*chain, position)
-    });
+    let heads = tips.iter().map(|(chain, tip)| (*chain, tip.position()));
     Judged {
         accepted,
         refused,

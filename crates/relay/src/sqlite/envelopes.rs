@@ -154,13 +154,11 @@ pub(super) fn any_beyond(
         for device in devices {
             let mut rows = find.query(params![journal, device.as_bytes()])?;
             while let Some(row) = rows.next()? {
-                let (chain, seq) = (ChainId(row.get(0)?), Seq(loaded(row.get(1)?)));
-                let hash = EnvelopeHash(row.get(2)?);
-                let within = vector
-                    .0
-                    .get(&chain)
-                    .is_some_and(|last| seq < last.seq || (seq == last.seq && hash == last.hash));
-                if !within {
+                let last = Position {
+                    seq: Seq(loaded(row.get(1)?)),
+                    hash: EnvelopeHash(row.get(2)?),
+                };
+                if !vector.reaches(&ChainId(row.get(0)?), last) {
                     return Ok(true);
                 }
             }
@@ -176,13 +174,7 @@ pub(super) fn sync(
     query: &SyncQuery,
 ) -> rusqlite::Result<SyncPage> {
     let tips = tips(db, journal.number)?;
-    let heads = tips.iter().map(|(chain, tip)| {
-        let position = Position {
-            seq: tip.seq,
-            hash: tip.hash,
-        };
-        (*chain, position)
-    });
+    let heads = tips.iter().map(|(chain, tip)| (*chain, tip.position()));
     let heads = Vector(heads.collect());
     let (envelopes, more) = outside(db, journal.number, &tips, query)?;
     Ok(SyncPage {

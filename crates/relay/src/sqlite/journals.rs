@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{envelopes, length, loaded, loaded_short, stored};
 use crate::storage::{
     CreateOutcome, JournalEntry, LogChange, LogHead, LogOutcome, LogPart, NewBlob, NewJournal,
-    TokenId,
+    TokenId, tables,
 };
 
 /// A row of the journals' table.
@@ -196,16 +196,7 @@ pub(super) fn append(
 
 /// Deletes everything of a journal.
 fn erase(db: &Connection, journal: i64) -> rusqlite::Result<()> {
-    let tables = [
-        "records",
-        "blobs",
-        "members",
-        "chains",
-        "envelopes",
-        "acknowledgements",
-        "snapshots",
-    ];
-    for table in tables {
+    for table in tables::of_a_journal() {
         db.prepare_cached(&format!("DELETE FROM {table} WHERE journal = ?1"))?
             .execute([journal])?;
     }

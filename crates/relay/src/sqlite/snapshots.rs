@@ -135,15 +135,7 @@ fn fits(db: &Connection, journal: i64, snapshot: &Snapshot, start: bool) -> rusq
     let mut at = db.prepare_cached(
         "SELECT hash FROM envelopes WHERE journal = ?1 AND chain = ?2 AND seq = ?3",
     )?;
-    let manifest = snapshot.manifest();
-    let covered = manifest.covers.0.iter();
-    let covered = covered.map(|(chain, at)| (*chain, at.seq, Some(at.hash)));
-    let last = (
-        manifest.author.chain(),
-        manifest.last(),
-        manifest.parts.last().copied(),
-    );
-    for (chain, seq, hash) in covered.chain([last]) {
+    for (chain, seq, hash) in snapshot.manifest().ends() {
         let here = tip
             .query_row(params![journal, chain.as_bytes()], |row| row.get(0))
             .optional()?

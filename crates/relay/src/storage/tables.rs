@@ -170,6 +170,16 @@ pub(crate) const TABLES: &[Table] = &[
     ),
 ];
 
+/// Returns the names of the tables whose rows are of one journal each, those that refer to others first.
+pub(crate) fn of_a_journal() -> impl Iterator<Item = &'static str> {
+    let is_of_one = |table: &&Table| table.columns.contains(&("journal", Number));
+    TABLES
+        .iter()
+        .rev()
+        .filter(is_of_one)
+        .map(|table| table.name)
+}
+
 const fn table(
     name: &'static str,
     key: usize,
