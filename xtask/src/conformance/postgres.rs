@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::install;
+use crate::binaries::Binaries;
 use crate::failure::Failure;
 use crate::{process, workspace};
 
@@ -14,6 +15,9 @@ use crate::{process, workspace};
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// The user that Debian's package makes; a server refuses to run as root.
 const USER: &str = "postgres";
+
+/// The database that several relays share.
+const NODES: &str = "ebb_nodes";
 
 /// Runs every test of the relay that needs a PostgreSQL.
 pub(super) fn run() -> Result<(), Failure> {
@@ -30,7 +34,17 @@ pub(super) fn run() -> Result<(), Failure> {
     let server = Server::start(programs)?;
     let mut tests = workspace::cargo(&["test", "--locked", "-p", "ebb-relay"]);
     tests.args(["--", "--include-ignored", "postgres"]);
-    process::run(tests.env("EBB_TEST_POSTGRES", server.url()))
+    process::run(tests.env("EBB_TEST_POSTGRES", server.url()))?;
+    let mut create = server.program("createdb")?;
+    let port = server.port.to_string();
+    create.args(["--host=127.0.0.1", "--port", &port, "--username=ebb", NODES]);
+    process::answer(&mut create)?;
+    let programs = Binaries::debug()?;
+    let mut tests = workspace::cargo(&["test", "--locked", "--workspace", "--test", "e2e"]);
+    tests.args(["--", "--include-ignored", "postgres"]);
+    tests.env("EBB_TEST_DATABASE", format!("{}/{NODES}", server.url()));
+    tests.env("EBB_BIN", programs.path("ebb")?);
+    process::run(tests.env("EBB_RELAY_BIN", programs.path("ebb-relay")?))
 }
 
 /// Returns the programs of the newest version that is installed.
