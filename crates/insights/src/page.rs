@@ -23,6 +23,8 @@ pub use texts::{ENGLISH, Texts};
 /// The most characters of a text that someone wrote, and of a name.
 const LONGEST_TEXT: usize = 180;
 const LONGEST_NAME: usize = 40;
+/// The same of the name in the title, which has at most 70 characters with its dates, or tabs and result lists cut it.
+const LONGEST_OWNER: usize = 26;
 
 /// What stands at the head of the page.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +57,10 @@ fn content(report: &Report, head: Head<'_>) -> Content {
     let made = fill(texts.made, &[&head.made.to_string()]);
     Content {
         lang: texts.code,
-        title: fill(texts.title, &[&name(head.name), &first, &last]),
+        title: fill(
+            texts.title,
+            &[&cut_to(head.name, LONGEST_OWNER), &first, &last],
+        ),
         lead: format!("{} · {made}", sections::coverage(report, texts)),
         rows: sections::all(report, texts),
         foot: texts.foot.to_owned(),
@@ -138,7 +143,7 @@ mod tests {
         let question = logged(1, 9, "question", &[("note", long.trim().into())]);
         let (page, content) = pages(&[dose(medicine.trim()), question]);
         assert!(content.title.starts_with("Ana Ana"), "{:?}", content.title);
-        assert!(content.title.contains("Ana…: fatigue journal"));
+        assert!(content.title.contains(" An…: fatigue journal"));
         let cell = "<td>dihydrogenphosphate dihydrogenphosphate…</td>";
         assert!(page.contains(cell), "{page}");
         let longest = page

@@ -371,19 +371,18 @@ impl Machine {
         let chain = self.chain();
         let keep = usize::try_from(after.0).unwrap_or(usize::MAX);
         let state = self.disk.write();
-        let Some(mut of) = state.chains.remove(&chain) else {
-            return;
-        };
-        let whole = Arc::make_mut(&mut of);
-        // The client keeps what it cuts off, and never looks at it again.
-        whole.kept.truncate(keep);
-        if let Some(last) = whole.kept.last() {
-            let envelope = last.envelope.as_ref();
-            let head = envelope.and_then(|of| state.log.index_of(&of.header().head));
-            whole.tip.seq = Seq(whole.length());
-            whole.tip.hash = last.hash;
-            whole.tip.head = head.unwrap_or(0);
-            state.chains.insert(chain, of);
+        if let Some(mut of) = state.chains.remove(&chain) {
+            let whole = Arc::make_mut(&mut of);
+            // The client keeps what it cuts off, and never looks at it again.
+            whole.kept.truncate(keep);
+            if let Some(last) = whole.kept.last() {
+                let envelope = last.envelope.as_ref();
+                let head = envelope.and_then(|of| state.log.index_of(&of.header().head));
+                whole.tip.seq = Seq(whole.length());
+                whole.tip.hash = last.hash;
+                whole.tip.head = head.unwrap_or(0);
+                state.chains.insert(chain, of);
+            }
         }
         snapshots::forsake(state, &chain, after);
         state.sealed_vector = Vector::default();
