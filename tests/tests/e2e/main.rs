@@ -19,6 +19,7 @@ mod kinds;
 mod live;
 mod lying_relay;
 mod newer;
+mod nodes;
 mod offline;
 mod plan;
 mod recovery;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::install;
+use crate::binaries::Binaries;
 use crate::failure::Failure;
 use crate::{process, workspace};
 
@@ -15,7 +16,11 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// The user that Debian's package makes; a server refuses to run as root.
 const USER: &str = "postgres";
 
-/// Runs the tests of the relay that other runs leave out, every one of them: each needs a PostgreSQL.
+/// The database that several relays share.
+const NODES: &str = "ebb_nodes";
+
+/// Runs the tests that other runs leave out, every one of them: each needs a PostgreSQL. First the store's, then those of several
+/// relays on one database.
 pub(super) fn run() -> Result<(), Failure> {
     let programs = match programs() {
         Some(programs) => programs,
@@ -30,7 +35,17 @@ pub(super) fn run() -> Result<(), Failure> {
     let server = Server::start(programs)?;
     let mut tests = workspace::cargo(&["test", "--locked", "-p", "ebb-relay"]);
     tests.args(["--", "--ignored"]);
-    process::run(tests.env("EBB_TEST_POSTGRES", server.url()))
+    process::run(tests.env("EBB_TEST_POSTGRES", server.url()))?;
+    let mut create = server.program("createdb")?;
+    let port = server.port.to_string();
+    create.args(["--host=127.0.0.1", "--port", &port, "--username=ebb", NODES]);
+    process::answer(&mut create)?;
+    let programs = Binaries::debug()?;
+    let mut tests = workspace::cargo(&["test", "--locked", "--workspace", "--test", "e2e"]);
+    tests.args(["--", "--ignored"]);
+    tests.env("EBB_TEST_DATABASE", format!("{}/{NODES}", server.url()));
+    tests.env("EBB_BIN", programs.path("ebb")?);
+    process::run(tests.env("EBB_RELAY_BIN", programs.path("ebb-relay")?))
 }
 
 /// Returns the programs of the newest version that is installed.

@@ -1,0 +1,286 @@
+//! Several relays on one PostgreSQL: devices spread over them, one is killed under load, and nothing acknowledged is lost.
+//!
+//! Needs a database of its own, which `cargo xtask conformance postgres` makes and names.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::binaries;
+use crate::home::{Answer, Home, text};
+use crate::wait;
+
+/// Names the database.
+const DATABASE: &str = "EBB_TEST_DATABASE";
+/// What each of two devices logs and syncs while relays die.
+const ROUNDS: usize = 40;
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn database() -> String {
+    std::env::var(DATABASE).expect("a database")
+}
+
+fn relay(arguments: &[&str]) -> Command {
+    let mut command = Command::new(binaries::ebb_relay());
+    command.args(arguments).args(["--database", &database()]);
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// One relay of several; killed when dropped.
+struct Node {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Node {
+    fn start() -> Self {
+        Self::start_at("127.0.0.1:0")
+    }
+
+    fn start_at(address: &str) -> Self {
+        // The balancer's address is the one that requests are signed for; on loopback that is fine.
+        let mut command = relay(&["serve", "--json", "--open", "--listen", address]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("ebb-relay starts");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("its output is piped");
+        BufReader::new(output).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).expect("a relay that is ready");
+        let listening = text(&ready, "listening");
+        let address = listening.strip_prefix("http://").expect("an address");
+        Self {
+            child,
+            address: address.parse().expect("an address"),
+        }
+    }
+
+    /// Ends it at once, as a power cut would.
+    fn kill(mut self) -> SocketAddr {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("a status");
+        self.address
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may be gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Passes each connection on to the next relay of several that takes it.
+struct Balancer {
+    address: SocketAddr,
+    nodes: Arc<Mutex<Vec<SocketAddr>>>,
+}
+
+impl Balancer {
+    fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let nodes: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
+        let leads = Arc::clone(&nodes);
+        let turn = AtomicUsize::new(0);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let mut nodes = leads.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let next = turn.fetch_add(1, Ordering::SeqCst);
+                let count = nodes.len().max(1);
+                nodes.rotate_left(next % count);
+                let server = nodes.iter().find_map(|node| TcpStream::connect(node).ok());
+                if let Some(server) = server {
+                    pass(&client, &server);
+                    pass(&server, &client);
+                }
+            }
+        });
+        Self { address, nodes }
+    }
+
+    fn lead_to(&self, nodes: &[SocketAddr]) {
+        *self.nodes.lock().unwrap_or_else(PoisonError::into_inner) = nodes.to_vec();
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// Passes on what comes from one side until it ends, and then ends the other.
+fn pass(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) = (
+        from.try_clone().expect("a socket"),
+        to.try_clone().expect("a socket"),
+    );
+    std::thread::spawn(move || {
+        // A connection that breaks is the client's to notice.
+        drop(io::copy(&mut from, &mut to));
+        drop(to.shutdown(Shutdown::Both));
+        drop(from.shutdown(Shutdown::Both));
+    });
+}
+
+fn journal_on(balancer: &Balancer) -> Home {
+    let home = Home::new();
+    home.json(&["init", "--name", "Anneliese", "--relay", &balancer.url()]);
+    home
+}
+
+/// Logs and syncs, and returns what was acknowledged by the end, and how many syncs were refused.
+fn work(home: &Home, name: &str, done: &AtomicUsize) -> (BTreeSet<String>, usize) {
+    let mut acknowledged = BTreeSet::new();
+    let mut waiting = BTreeSet::new();
+    let mut refused = 0;
+    for round in 0..ROUNDS {
+        waiting.insert(home.log(&["note", &format!("{name}, round {round}")]));
+        let answer: Answer = home.ebb(&["sync", "--json"]);
+        match answer.code {
+            Some(0) => acknowledged.append(&mut waiting),
+            Some(4) => refused += 1,
+            _ => panic!("{answer:?}"),
+        }
+        done.fetch_add(1, Ordering::SeqCst);
+    }
+    (acknowledged, refused)
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: cargo xtask conformance"]
+fn postgres_loses_nothing_acknowledged_where_a_relay_is_killed_under_load() {
+    let balancer = Balancer::start();
+    let (one, two) = (Node::start(), Node::start());
+    balancer.lead_to(&[one.address, two.address]);
+    let laptop = journal_on(&balancer);
+    let phone = laptop.another("phone");
+    let done = AtomicUsize::new(0);
+    let (on_laptop, on_phone) = std::thread::scope(|scope| {
+        let on_laptop = scope.spawn(|| work(&laptop, "laptop", &done));
+        let on_phone = scope.spawn(|| work(&phone, "phone", &done));
+        let reach = |rounds| {
+            wait::until("the devices to go on", || {
+                (done.load(Ordering::SeqCst) >= rounds).then_some(())
+            });
+        };
+        // First one of the two dies and comes back, then the other.
+        reach(ROUNDS / 4);
+        let address = one.kill();
+        reach(ROUNDS / 2 + ROUNDS / 4);
+        let one = Node::start_at(&address.to_string());
+        reach(ROUNDS);
+        two.kill();
+        let on_laptop = on_laptop.join().expect("the laptop's work");
+        let on_phone = on_phone.join().expect("the phone's work");
+        // The devices are off from here on: what a new one gets, the database kept.
+        balancer.lead_to(&[one.address]);
+        let link = laptop.invite("tablet");
+        let tablet = Home::new();
+        tablet.json(&["join", &link]);
+        let kept = BTreeSet::from_iter(tablet.ids());
+        for (acknowledged, _) in [&on_laptop, &on_phone] {
+            let lost: Vec<_> = acknowledged.difference(&kept).collect();
+            assert!(lost.is_empty(), "lost: {lost:?}");
+        }
+        for home in [&laptop, &phone, &laptop, &tablet] {
+            home.sync();
+        }
+        assert_eq!(laptop.list(), phone.list());
+        assert_eq!(laptop.list(), tablet.list());
+        assert_eq!(laptop.ids().len(), 2 * ROUNDS);
+        (on_laptop, on_phone)
+    });
+    assert!(on_laptop.0.len() + on_phone.0.len() > ROUNDS);
+    // What is stored is whole, too.
+    let check = relay(&["check", "--json"]).output().expect("a check");
+    assert!(check.status.success(), "{check:?}");
+}
+
+/// A device that watches, and ends with its guard.
+struct Watch {
+    child: Child,
+    lines: Receiver<Value>,
+}
+
+impl Watch {
+    fn start(home: &Home) -> Self {
+        let mut child = home.start(&["sync", "--watch", "--json"]);
+        let output = child.stdout.take().expect("its output is piped");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let document = serde_json::from_str(&line).expect("a line is JSON");
+                if sender.send(document).is_err() {
+                    return;
+                }
+            }
+        });
+        let watch = Self { child, lines };
+        watch.until("the first sync", |line| line.get("sent").is_some());
+        watch
+    }
+
+    fn until(&self, what: &str, is: impl Fn(&Value) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            if is(&line.unwrap_or_else(|error| panic!("waited for {what}: {error}"))) {
+                return;
+            }
+        }
+    }
+
+    fn received(&self) {
+        self.until("news", |line| {
+            line.get("received").and_then(Value::as_u64) >= Some(1)
+        });
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+#[ignore = "needs a PostgreSQL: cargo xtask conformance"]
+fn postgres_brings_news_from_one_relay_to_those_who_wait_on_another() {
+    let balancer = Balancer::start();
+    let (one, two) = (Node::start(), Node::start());
+    balancer.lead_to(&[one.address]);
+    let laptop = journal_on(&balancer);
+    let phone = laptop.another("phone");
+    balancer.lead_to(&[two.address]);
+    let watch = Watch::start(&phone);
+    // The phone waits on the second relay; the laptop writes on the first.
+    balancer.lead_to(&[one.address]);
+    for _ in 0..3 {
+        laptop.log(&["6"]);
+        laptop.sync();
+        watch.received();
+    }
+    // The relay that the phone waits on dies: it waits on the other from then on.
+    two.kill();
+    laptop.log(&["7"]);
+    laptop.sync();
+    watch.received();
+    // And so does one that is removed meanwhile, by the relay that it does not ask.
+    let third = Node::start();
+    balancer.lead_to(&[third.address]);
+    laptop.json(&["remove", "phone", "--yes"]);
+    balancer.lead_to(&[one.address]);
+    phone.ebb(&["sync"]).expect_code(3);
+}
