@@ -16,7 +16,9 @@ mod log;
 mod logs;
 mod news;
 mod rates;
+mod recent;
 mod snapshots;
+mod standings;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use protocol::request::{Authorization, Request, RequestError};
 use crate::storage::{Storage, StorageError};
 use logs::Logs;
 use rates::Rates;
+use standings::Standings;
 
 pub(crate) use asker::{Asker, Closed};
 pub(crate) use change::ChangeRefused;
@@ -51,6 +54,7 @@ pub(crate) struct Relay {
     limits: Limits,
     open: bool,
     logs: Logs,
+    standings: Standings,
     news: News,
     rates: Rates<KeyId>,
     addresses: Rates<IpAddr>,
@@ -102,6 +106,7 @@ impl Relay {
             limits,
             open,
             logs: Logs::default(),
+            standings: Standings::default(),
             news,
             rates: Rates::new(limits.requests),
             addresses: Rates::new(limits.requests_per_address),

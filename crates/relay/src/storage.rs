@@ -21,7 +21,7 @@ use protocol::id::{
 use protocol::judge::ChainTip;
 use protocol::limits;
 use protocol::snapshot::{Acknowledgement, Snapshot};
-use protocol::vector::Vector;
+use protocol::vector::{Position, Vector};
 
 /// The answer of a store, later.
 pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -142,10 +142,20 @@ pub(crate) struct NewEnvelope {
     pub(crate) chain: ChainId,
     /// The device whose chain that is.
     pub(crate) device: KeyId,
+    /// The hash of the envelope before it in the chain; none if it is the first.
+    pub(crate) prev: Option<EnvelopeHash>,
     /// The tip of the chain once it is stored.
     pub(crate) tip: ChainTip,
     /// Its bytes.
     pub(crate) bytes: Vec<u8>,
+}
+
+impl NewEnvelope {
+    /// Returns whether it stands right after the end of its chain; none is that of a chain of which nothing is stored.
+    pub(crate) fn follows(&self, end: Option<Position>) -> bool {
+        let before = end.map_or(0, |end| end.seq.0);
+        self.tip.seq.0 == before.saturating_add(1) && self.prev == end.map(|end| end.hash)
+    }
 }
 
 /// What became of envelopes.

@@ -152,14 +152,18 @@ async fn continues(
     envelopes: &[NewEnvelope],
 ) -> Result<bool, StorageError> {
     let chains: Vec<&[u8]> = envelopes.iter().map(|one| one.chain.0.as_slice()).collect();
-    let sql = "SELECT chain, seq FROM chains WHERE journal = $1 AND chain = ANY ($2)";
-    let mut last: BTreeMap<ChainId, u64> = BTreeMap::new();
+    let sql = "SELECT chain, seq, hash FROM chains WHERE journal = $1 AND chain = ANY ($2)";
+    let mut ends: BTreeMap<ChainId, Position> = BTreeMap::new();
     for row in rows::all(db, sql, &[&journal, &chains]).await? {
-        last.insert(ChainId(array(&row, 0)?), number(&row, 1)?);
+        let end = Position {
+            seq: Seq(number(&row, 1)?),
+            hash: EnvelopeHash(array(&row, 2)?),
+        };
+        ends.insert(ChainId(array(&row, 0)?), end);
     }
-    for NewEnvelope { chain, tip, .. } in envelopes {
-        let before = last.insert(*chain, tip.seq.0).unwrap_or(0);
-        if tip.seq.0 != before.saturating_add(1) {
+    for envelope in envelopes {
+        let end = ends.insert(envelope.chain, envelope.tip.position());
+        if !envelope.follows(end) {
             return Ok(false);
         }
     }

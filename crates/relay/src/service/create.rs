@@ -134,6 +134,8 @@ impl Relay {
         Ok(match self.storage().create(new, now).await? {
             CreateOutcome::Created => {
                 let end = log::end(&log);
+                // The relay's keeper may have removed one of this id.
+                self.standings.forget(&journal);
                 if !erases {
                     self.logs.keep(Arc::new(log));
                 }

@@ -16,7 +16,7 @@ use protocol::log::MemberLog;
 use protocol::vector::Vector;
 
 use super::{Relay, TRIES};
-use crate::storage::{AppendOutcome, NewEnvelope, Standing, StorageError};
+use crate::storage::{AppendOutcome, LogHead, NewEnvelope, Standing, StorageError};
 
 /// What became of an append.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ type Framed = Result<Envelope, String>;
 struct Judged {
     accepted: Vec<NewEnvelope>,
     refused: Vec<Refused>,
-    heads: Vector,
+    /// The ends of all chains, as they are once it is stored.
+    tips: BTreeMap<ChainId, ChainTip>,
 }
 
 impl Relay {
@@ -59,59 +60,103 @@ impl Relay {
         let head = append.head;
         let framed = super::apart(size, move || frame(append.envelopes)).await?;
         let framed = Arc::new(framed);
-        let places: Vec<(ChainId, Seq)> = framed
-            .iter()
-            .flatten()
-            .map(|envelope| (envelope.header().chain(), envelope.header().seq))
-            .collect();
+        let mut remembered = self.remembered(journal);
         for _ in 0..TRIES {
-            let standing = self.storage().standing(journal, places.clone()).await?;
-            let Some(standing) = standing else {
-                return Ok(Stored::Missing);
+            let is_fresh = remembered.is_none();
+            let standing = match remembered.take() {
+                Some(standing) => standing,
+                None => match self.storage().standing(journal, places(&framed)).await? {
+                    Some(standing) => standing,
+                    None => return Ok(Stored::Missing),
+                },
             };
-            if standing.log.hash != head {
-                return Ok(Stored::Stale);
-            }
             let log_end = standing.log;
+            if log_end.hash != head {
+                if is_fresh {
+                    return Ok(Stored::Stale);
+                }
+                continue;
+            }
             let Some(log) = self.log_at(journal, log_end).await? else {
                 continue;
             };
             let envelopes = Arc::clone(&framed);
             let judged = super::apart(size, move || judge_all(&envelopes, &log, standing)).await?;
-            let Judged {
-                accepted,
-                refused,
-                heads,
-            } = judged;
-            // What was pruned counts: chains keep its places.
-            let count: u64 = heads.0.values().map(|at| at.seq.0).sum();
-            let done = Stored::Done(Appended { heads, refused });
-            if accepted.is_empty() {
-                return Ok(done);
+            let is_plain = !framed.is_empty() && judged.accepted.len() == framed.len();
+            if !is_fresh && !is_plain {
+                continue;
             }
-            if count > self.limits().envelopes {
-                return Ok(Stored::TooMany);
-            }
-            let quota = self.limits().quota;
-            let outcome = self
-                .storage()
-                .append(journal, log_end, accepted, quota, self.now())
-                .await?;
-            match outcome {
-                AppendOutcome::Stored => {
-                    self.news().tell(&journal);
-                    return Ok(done);
-                }
-                AppendOutcome::OverQuota => {
-                    if self.prune(journal).await? == 0 {
-                        return Ok(Stored::OverQuota);
-                    }
-                }
-                AppendOutcome::Moved => {}
+            if let Some(stored) = self.store(journal, log_end, judged).await? {
+                return Ok(stored);
             }
         }
         Ok(Stored::Busy)
     }
+
+    /// Returns what envelopes were last judged against, if it is remembered. Where other relays write too it never is: clients
+    /// rely on the heads that they are answered.
+    fn remembered(&self, journal: JournalId) -> Option<Standing> {
+        if self.storage().is_shared() {
+            None
+        } else {
+            self.standings.find(&journal)
+        }
+    }
+
+    /// Stores what was judged; none if it must be judged again.
+    async fn store(
+        &self,
+        journal: JournalId,
+        log: LogHead,
+        judged: Judged,
+    ) -> Result<Option<Stored>, StorageError> {
+        let Judged {
+            accepted,
+            refused,
+            tips,
+        } = judged;
+        // What was pruned counts: chains keep its places.
+        let count: u64 = tips.values().map(|tip| tip.seq.0).sum();
+        let heads = tips.iter().map(|(chain, tip)| (*chain, tip.position()));
+        let done = Stored::Done(Appended {
+            heads: Vector(heads.collect()),
+            refused,
+        });
+        if accepted.is_empty() {
+            return Ok(Some(done));
+        }
+        if count > self.limits().envelopes {
+            return Ok(Some(Stored::TooMany));
+        }
+        let quota = self.limits().quota;
+        let outcome = self
+            .storage()
+            .append(journal, log, accepted, quota, self.now())
+            .await?;
+        match outcome {
+            AppendOutcome::Stored => {
+                let known = BTreeMap::new();
+                self.standings.keep(journal, Standing { log, tips, known });
+                self.news().tell(&journal);
+                Ok(Some(done))
+            }
+            AppendOutcome::OverQuota => {
+                let pruned = self.prune(journal).await?;
+                Ok((pruned == 0).then_some(Stored::OverQuota))
+            }
+            AppendOutcome::Moved => {
+                self.standings.forget(&journal);
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn places(framed: &[Framed]) -> Vec<(ChainId, Seq)> {
+    let headers = framed.iter().flatten().map(Envelope::header);
+    headers
+        .map(|header| (header.chain(), header.seq))
+        .collect()
 }
 
 fn frame(envelopes: Vec<Bytes>) -> Vec<Framed> {
@@ -140,11 +185,10 @@ fn judge_all(envelopes: &[Framed], log: &MemberLog, standing: Standing) -> Judge
             Err(reason) => refused.push(Refused { index, reason }),
         }
     }
-    let heads = tips.iter().map(|(chain, tip)| (*chain, tip.position()));
     Judged {
         accepted,
         refused,
-        heads: Vector(heads.collect()),
+        tips,
     }
 }
 
@@ -157,7 +201,7 @@ fn judge_one(
 ) -> Result<Option<NewEnvelope>, String> {
     let envelope = framed.clone()?;
     let (chain, seq) = (envelope.header().chain(), envelope.header().seq);
-    let device = envelope.header().device;
+    let (device, prev) = (envelope.header().device, envelope.header().prev);
     let tip = tips.get(&chain).copied();
     if tip.is_none() && tips.len() >= limits::VECTOR_CHAINS {
         return Err(format!(
@@ -171,6 +215,7 @@ fn judge_one(
             Ok(Some(NewEnvelope {
                 chain,
                 device,
+                prev,
                 tip: ChainTip { seq, hash, head },
                 bytes: envelope.envelope().bytes().to_vec(),
             }))

@@ -173,6 +173,7 @@ impl Relay {
         match outcome {
             LogOutcome::Appended => {
                 let end = end(&log);
+                self.standings.forget(&journal);
                 if erases {
                     self.logs.forget(&journal);
                     tracing::info!(journal = %Short(&journal), "journal erased");

@@ -4,8 +4,7 @@
 //! signatures. A cached log may be a moment old: whatever is decided by it is written only on the condition that the
 //! log still ends there.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use protocol::id::JournalId;
 use protocol::limits;
@@ -13,76 +12,38 @@ use protocol::log::{LogError, MemberLog};
 use protocol::record::SignedRecord;
 
 use super::Relay;
+use super::recent::Recent;
 use crate::storage::{LogHead, StorageError};
 
-/// Journals in the cache, at most.
-const JOURNALS: usize = 512;
 /// Records of all logs in the cache, at most; the longest log alone has half of them.
 const RECORDS: usize = 2 * limits::LOG_RECORDS;
 
 /// The cache.
-#[derive(Default)]
-pub(crate) struct Logs(Mutex<Cache>);
+pub(crate) struct Logs(Recent<Arc<MemberLog>>);
 
-#[derive(Default)]
-struct Cache {
-    logs: HashMap<JournalId, Cached>,
-    records: usize,
-    uses: u64,
-}
-
-struct Cached {
-    log: Arc<MemberLog>,
-    used: u64,
+impl Default for Logs {
+    fn default() -> Self {
+        Self(Recent::new(RECORDS))
+    }
 }
 
 impl Logs {
     fn find(&self, journal: &JournalId) -> Option<Arc<MemberLog>> {
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.uses += 1;
-        let now = cache.uses;
-        let cached = cache.logs.get_mut(journal)?;
-        cached.used = now;
-        Some(Arc::clone(&cached.log))
+        self.0.find(journal)
     }
 
-    /// Keeps a log, unless a longer one of the journal is kept. Room is made by dropping what was not used longest.
+    /// Keeps a log, unless a longer one of the journal is kept.
     pub(super) fn keep(&self, log: Arc<MemberLog>) {
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let journal = log.journal();
-        if let Some(known) = cache.logs.get(&journal)
-            && known.log.length() >= log.length()
-        {
-            return;
-        }
-        cache.drop_log(&journal);
-        cache.uses += 1;
-        let used = cache.uses;
-        cache.records += records(&log);
-        cache.logs.insert(journal, Cached { log, used });
-        while cache.logs.len() > 1 && (cache.logs.len() > JOURNALS || cache.records > RECORDS) {
-            let oldest = cache.logs.iter().min_by_key(|(_, cached)| cached.used);
-            let Some(journal) = oldest.map(|(journal, _)| *journal) else {
-                break;
-            };
-            cache.drop_log(&journal);
-        }
+        self.0.keep(log.journal(), |known| {
+            let is_longer = known.is_none_or(|known| known.length() < log.length());
+            let weight = records(&log);
+            is_longer.then_some((log, weight))
+        });
     }
 
     /// Drops a log that is stored no more, or otherwise.
     pub(super) fn forget(&self, journal: &JournalId) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drop_log(journal);
-    }
-}
-
-impl Cache {
-    fn drop_log(&mut self, journal: &JournalId) {
-        if let Some(cached) = self.logs.remove(journal) {
-            self.records -= records(&cached.log);
-        }
+        self.0.forget(journal);
     }
 }
 

@@ -78,6 +78,8 @@ impl Relay {
             Some(SnapshotOutcome::Unfit) => Ok(SnapshotsKept::Unfit),
             Some(SnapshotOutcome::OverQuota) => Ok(SnapshotsKept::OverQuota),
             Some(SnapshotOutcome::Kept) => {
+                // Chains may have begun, or go on elsewhere.
+                self.standings.forget(&journal);
                 self.news().tell(&journal);
                 let listed = self.snapshots(journal).await?;
                 Ok(listed.map_or(SnapshotsKept::Missing, SnapshotsKept::Done))

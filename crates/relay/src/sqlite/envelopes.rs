@@ -90,6 +90,7 @@ pub(super) fn append(
         device,
         tip,
         bytes,
+        ..
     } in envelopes
     {
         insert.execute(params![
@@ -124,20 +125,25 @@ pub(super) fn append(
 
 /// Returns whether each envelope stands right after the tip of its chain, or after one before it in the list.
 fn continues(db: &Connection, journal: i64, envelopes: &[NewEnvelope]) -> rusqlite::Result<bool> {
-    let mut find = db.prepare_cached("SELECT seq FROM chains WHERE journal = ?1 AND chain = ?2")?;
-    let mut last: BTreeMap<ChainId, u64> = BTreeMap::new();
-    for NewEnvelope { chain, tip, .. } in envelopes {
-        let before = match last.get(chain) {
-            Some(seq) => *seq,
+    let mut find =
+        db.prepare_cached("SELECT seq, hash FROM chains WHERE journal = ?1 AND chain = ?2")?;
+    let mut ends: BTreeMap<ChainId, Position> = BTreeMap::new();
+    for envelope in envelopes {
+        let end = match ends.get(&envelope.chain) {
+            Some(end) => Some(*end),
             None => find
-                .query_row(params![journal, chain.as_bytes()], |row| row.get(0))
-                .optional()?
-                .map_or(0, loaded),
+                .query_row(params![journal, envelope.chain.as_bytes()], |row| {
+                    Ok(Position {
+                        seq: Seq(loaded(row.get(0)?)),
+                        hash: EnvelopeHash(row.get(1)?),
+                    })
+                })
+                .optional()?,
         };
-        if tip.seq.0 != before.saturating_add(1) {
+        if !envelope.follows(end) {
             return Ok(false);
         }
-        last.insert(*chain, tip.seq.0);
+        ends.insert(envelope.chain, envelope.tip.position());
     }
     Ok(true)
 }

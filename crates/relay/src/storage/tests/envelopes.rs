@@ -33,6 +33,11 @@ pub(super) async fn chains_have_no_gaps(place: Arc<dyn Place>) {
         let done = append(store.as_ref(), &journal, std::slice::from_ref(taken)).await;
         assert_eq!(done, AppendOutcome::Moved);
     }
+    let mut elsewhere = judged(&journal, std::slice::from_ref(&three));
+    elsewhere[0].prev = Some(EnvelopeHash([1; 32]));
+    let (id, end) = (journal.id(), head(&journal));
+    let done = store.append(id, end, elsewhere, QUOTA, NOW).await;
+    assert_eq!(done.unwrap(), AppendOutcome::Moved);
     let stale = head(&journal);
     let late = judged(&journal, std::slice::from_ref(&three));
     grow(store.as_ref(), &mut journal, &owner, 2).await;

@@ -100,6 +100,7 @@ pub(super) fn judged(journal: &Journal, envelopes: &[Bytes]) -> Vec<NewEnvelope>
         NewEnvelope {
             chain: header.chain(),
             device: header.device,
+            prev: header.prev,
             tip: ChainTip {
                 seq: header.seq,
                 hash: envelope.hash(),
