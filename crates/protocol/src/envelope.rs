@@ -22,11 +22,9 @@
 //! framed, a [`VerifiedEnvelope`] is signed by its device.
 
 use crate::domain::Domain;
-use crate::id::{
-    ChainId, ChainSalt, EnvelopeHash, JournalId, KeyId, RecordHash, Seq, Signature, SigningKey,
-};
+use crate::id::{ChainId, ChainSalt, EnvelopeHash, JournalId, KeyId, RecordHash, Seq, Signature};
 use crate::limits;
-use crate::sign::{self, BadSignature, Signer};
+use crate::sign::{BadSignature, Signer, Verifier};
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 183;
@@ -232,18 +230,13 @@ impl Envelope {
     ///
     /// # Errors
     /// [`BadSignature`] if it does not hold.
-    pub fn verify(self, key: &SigningKey) -> Result<VerifiedEnvelope, BadSignature> {
+    pub fn verify(self, key: &Verifier) -> Result<VerifiedEnvelope, BadSignature> {
         let Some((signed, signature)) = self.bytes.split_last_chunk::<{ Signature::LENGTH }>()
         else {
             return Err(BadSignature);
         };
         if !cfg!(ebb_mutant = "skip-signature") {
-            sign::verify(
-                key,
-                Domain::EnvelopeSignature,
-                &[signed],
-                &Signature(*signature),
-            )?;
+            key.verify(Domain::EnvelopeSignature, &[signed], &Signature(*signature))?;
         }
         Ok(VerifiedEnvelope(self))
     }

@@ -112,7 +112,7 @@ pub fn judge(envelope: Envelope, log: &MemberLog, tip: Option<ChainTip>) -> Verd
             Some(_) => Verdict::Refuse(Refusal::NotMember),
         };
     };
-    let Ok(envelope) = envelope.verify(&device.keys.signing) else {
+    let Ok(envelope) = envelope.verify(device.verifier()) else {
         return Verdict::Refuse(Refusal::Signature);
     };
     let header = envelope.header();

@@ -20,6 +20,7 @@ use crate::record::{
     VerifyError,
 };
 use crate::role::Role;
+use crate::sign::Verifier;
 use crate::vector::{Position, Vector};
 use rules::{check_name, check_relays};
 
@@ -49,6 +50,8 @@ pub struct Device {
     losses: Vec<Loss>,
     /// The epoch keys sealed to the device, by epoch.
     sealed: BTreeMap<u32, BlobHash>,
+    /// The signing key of `keys`, read.
+    verifier: Verifier,
 }
 
 /// The loss of the right to write.
@@ -61,6 +64,11 @@ pub struct Loss {
 }
 
 impl Device {
+    /// Returns what checks its signatures.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// Returns the role at the head that is record `index`.
     pub fn role_at(&self, index: u32) -> Option<Role> {
         self.roles
@@ -283,6 +291,7 @@ impl MemberLog {
         check_relays(relays)?;
         let hash = record.signed().hash();
         let first = Device {
+            verifier: Verifier::of(&device.signing),
             keys: device.clone(),
             person: *person,
             invite: None,

@@ -15,9 +15,9 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::domain::Domain;
-use crate::id::{KeyId, Signature, SigningKey};
+use crate::id::{KeyId, Signature};
 use crate::limits;
-use crate::sign::{self, BadSignature, Signer};
+use crate::sign::{BadSignature, Signer, Verifier};
 
 /// The scheme of the `Authorization` header.
 pub const SCHEME: &str = "Ebb";
@@ -122,7 +122,7 @@ impl Authorization {
     /// [`RequestError::Clock`] or [`RequestError::Signature`].
     pub fn verify(
         &self,
-        key: &SigningKey,
+        key: &Verifier,
         request: Request<'_>,
         now: u64,
     ) -> Result<(), RequestError> {
@@ -130,12 +130,7 @@ impl Authorization {
             return Err(RequestError::Clock);
         }
         let message = message(&self.origin, request, self.time, &self.random);
-        Ok(sign::verify(
-            key,
-            Domain::RequestSignature,
-            &[&message],
-            &self.signature,
-        )?)
+        Ok(key.verify(Domain::RequestSignature, &[&message], &self.signature)?)
     }
 }
 

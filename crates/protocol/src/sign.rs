@@ -22,7 +22,34 @@ pub trait Signer {
     fn sign(&self, domain: Domain, parts: &[&[u8]]) -> Signature;
 }
 
-/// Checks a signature over the domain's prefix, a zero byte, and `parts` joined.
+/// A public key that is read once and checks many signatures. One that is no key checks none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verifier(Option<VerifyingKey>);
+
+impl Verifier {
+    /// Reads a key.
+    pub fn of(key: &SigningKey) -> Self {
+        Self(VerifyingKey::from_bytes(&key.0).ok())
+    }
+
+    /// Checks a signature over the domain's prefix, a zero byte, and `parts` joined.
+    ///
+    /// # Errors
+    /// [`BadSignature`] if it does not hold under strict verification.
+    pub fn verify(
+        &self,
+        domain: Domain,
+        parts: &[&[u8]],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        let key = self.0.as_ref().ok_or(BadSignature)?;
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        key.verify_strict(&domain.message(parts), &signature)
+            .map_err(|_| BadSignature)
+    }
+}
+
+/// Checks one signature; see [`Verifier::verify`].
 ///
 /// # Errors
 /// [`BadSignature`] if it does not hold under strict verification.
@@ -32,8 +59,5 @@ pub fn verify(
     parts: &[&[u8]],
     signature: &Signature,
 ) -> Result<(), BadSignature> {
-    let key = VerifyingKey::from_bytes(&key.0).map_err(|_| BadSignature)?;
-    let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-    key.verify_strict(&domain.message(parts), &signature)
-        .map_err(|_| BadSignature)
+    Verifier::of(key).verify(domain, parts, signature)
 }

@@ -163,7 +163,7 @@ fn check_envelope(
     }
     let device = log.devices().get(&header.device);
     let device = device.ok_or("an envelope is of a device that the log does not know")?;
-    let verified = envelope.verify(&device.keys.signing);
+    let verified = envelope.verify(device.verifier());
     verified.map_err(|_| format!("the signature of envelope {} of a chain is wrong", at.seq.0))?;
     Ok((chain, at))
 }

@@ -42,6 +42,7 @@ pub(crate) use body::Bodies;
 use problem::Rejection;
 
 pub(crate) use address::{Network, NoNetwork, Peer};
+pub(crate) use events::Endless;
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use origins::Origins;
 

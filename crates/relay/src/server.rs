@@ -1,21 +1,25 @@
 //! Accepting connections, and stopping.
 //!
-//! HTTP/1.1 and HTTP/2, with TLS or without: TLS says which it is, else the first bytes do. Buffers are small, since most connections wait for
-//! events and hold nothing. Stopping: no new connections, event streams end, requests in flight are finished, and what
+//! HTTP/1.1 and HTTP/2, with TLS or without: TLS says which it is, else the first bytes do. Most connections wait for events
+//! ([`endless`]) and hold next to nothing meanwhile. Stopping: no new connections, event streams end, requests in flight are finished, and what
 //! is still open after [`GRACE`] is cut.
 
+mod endless;
 mod patience;
 mod tls;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::future::RouteFuture;
+use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -27,6 +31,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::http::Peer;
 use crate::metrics::Metrics;
+use endless::Desk;
 use patience::Patient;
 
 pub(crate) use tls::{Tls, TlsError};
@@ -87,9 +92,16 @@ pub(crate) async fn serve(
         let connected = how.metrics.connected();
         tokio::spawn(async move {
             let _held = (permit, alive, connected);
-            let service = Answers { router, peer, head };
+            let desk = Desk::default();
+            let service = Answers {
+                router,
+                peer,
+                head,
+                desk,
+            };
             match tls {
-                Some(tls) => encrypted(stream, &tls, service, stop).await,
+                // Boxed, so that what TLS needs does not make every connection larger.
+                Some(tls) => Box::pin(encrypted(stream, &tls, service, stop)).await,
                 None => plain(stream, service, stop).await,
             }
         });
@@ -122,17 +134,26 @@ struct Answers {
     router: Router,
     peer: IpAddr,
     head: Duration,
+    desk: Desk,
 }
 
 impl Service<Request<Incoming>> for Answers {
     type Response = Response;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
+        let desk = Desk::serves(&request).then(|| self.desk.clone());
         // A router is always ready.
-        tower::Service::call(&mut self.router.clone(), request)
+        let answer = tower::Service::call(&mut self.router.clone(), request);
+        Box::pin(async move {
+            let response = answer.await?;
+            match desk {
+                Some(desk) => desk.pass(response).await,
+                None => Ok(response),
+            }
+        })
     }
 }
 
@@ -170,39 +191,73 @@ async fn encrypted(
     }
 }
 
-async fn connection<S>(stream: S, is_http2: bool, service: Answers, mut stop: watch::Receiver<bool>)
+async fn connection<S>(stream: S, is_http2: bool, service: Answers, stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let io = TokioIo::new(Patient::new(stream, TAKE));
-    // How a connection ends, by the client's fault or not, concerns nobody but the client.
     if is_http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(service.head)
-            .keep_alive_timeout(service.head);
-        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
-        tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
-            _ = connection.as_mut() => return,
-        }
-        drop(connection.await);
+        // Boxed, so that it does not make connections of HTTP/1.1 larger: those are most of what waits for events.
+        Box::pin(over_http2(io, service, stop)).await;
     } else {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(service.head)
-            .max_buf_size(BUFFER);
-        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        over_http1(io, service, stop).await;
+    }
+}
+
+async fn over_http1<S>(io: TokioIo<Patient<S>>, service: Answers, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(service.head)
+        .max_buf_size(BUFFER);
+    let desk = service.desk.clone();
+    let mut connection = builder.serve_connection(io, service);
+    let mut is_stopping = false;
+    let endless = loop {
+        let served = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
+            // How a connection ends, by the client's fault or not, concerns nobody but the client.
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => desk
+                .take()
+                .map_or(Poll::Pending, |left| Poll::Ready(Some(left))),
+        });
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
-            _ = connection.as_mut() => return,
+            _ = stop.wait_for(|stop| *stop), if !is_stopping => {
+                is_stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            served = served => break served,
         }
-        drop(connection.await);
+    };
+    if let Some(response) = endless {
+        let stream = connection.into_parts().io.into_inner();
+        // Who has not taken all of the answer before it would mistake this one for its rest.
+        if !stream.is_waiting() {
+            drop(endless::send(stream, response).await);
+        }
     }
+}
+
+async fn over_http2<S>(io: TokioIo<Patient<S>>, service: Answers, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(service.head)
+        .keep_alive_timeout(service.head);
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+        _ = connection.as_mut() => return,
+    }
+    drop(connection.await);
 }
 
 /// Returns a bound listener, and its address with the port it was given.
@@ -336,6 +391,43 @@ mod tests {
         let end = String::from_utf8(rest(stream).await).unwrap();
         assert!(end.ends_with("0\r\n\r\n"), "{end:?}");
         assert_eq!(rest(idle).await, b"");
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_waits_no_more() {
+        let running = Running::start().await;
+        let owner = Keys::of(1);
+        let journal = running.bench.journal(&owner).await;
+        let (log, events) = (journal.path("log"), journal.path("events"));
+        // Whether it is the first request of its connection or not.
+        let first = running.send(&owner, ("GET", &events, b"")).await;
+        let mut later = running.send(&owner, ("GET", &log, b"")).await;
+        let head = until(&mut later, "\r\n\r\n").await;
+        let length = head.split_once("content-length: ").unwrap().1;
+        let length: usize = length.split_once('\r').unwrap().0.parse().unwrap();
+        let mut body = vec![0; length];
+        later.read_exact(&mut body).await.unwrap();
+        let proof = running.sign(&owner, ("GET", &events, b""));
+        let host = running.address;
+        let again =
+            format!("GET {events} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {proof}\r\n\r\n");
+        later.write_all(again.as_bytes()).await.unwrap();
+        for mut stream in [first, later] {
+            let head = until(&mut stream, "\r\n\r\n").await;
+            assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+            assert!(head.contains("connection: close\r\n"), "{head}");
+            until(&mut stream, "15\r\nevent: news\ndata: {}\n\n\r\n").await;
+            let waiting = || running.bench.site.relay.news().subscribers();
+            let before = waiting();
+            drop(stream);
+            let left = async {
+                while waiting() == before {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(BOUND, left).await.unwrap();
+        }
+        running.stop().await;
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use protocol::api::Quota;
 use protocol::id::{JournalId, KeyId, SigningKey};
 use protocol::request::{Authorization, Request, RequestError};
+use protocol::sign::Verifier;
 
 use crate::storage::{Storage, StorageError};
 use logs::Logs;
@@ -146,7 +147,7 @@ impl Relay {
     ///
     /// # Errors
     /// [`ProofError`].
-    pub(crate) fn check(&self, proof: Proof<'_>, key: &SigningKey) -> Result<(), ProofError> {
+    pub(crate) fn check(&self, proof: Proof<'_>, key: &Verifier) -> Result<(), ProofError> {
         let now = self.now();
         proof.authorization.verify(key, proof.request, now)?;
         self.rates

@@ -88,6 +88,8 @@ impl Answered {
 
 /// A relay whose router is called without a network.
 pub(crate) struct Bench {
+    /// What its handlers share.
+    pub(crate) site: Arc<Site>,
     /// Its router.
     pub(crate) router: Router,
     /// Its clock.
@@ -142,16 +144,17 @@ impl Bench {
         let clock = Arc::new(SetClock::at(NOW));
         let (stop, stopped) = watch::channel(false);
         let storage: Arc<dyn Storage> = Arc::<Sqlite>::clone(&store);
-        let site = Site {
+        let site = Arc::new(Site {
             relay: Relay::new(storage, Arc::<SetClock>::clone(&clock), limits, false),
             origins,
             stop: stopped,
             bodies,
             proxies: Vec::new(),
             metrics: Arc::default(),
-        };
+        });
         Self {
-            router: http::router(Arc::new(site)),
+            router: http::router(Arc::clone(&site)),
+            site,
             clock,
             store,
             stop,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use protocol::cbor::Bytes;
 use protocol::envelope::{Envelope, Header, Kind, VerifiedEnvelope};
 use protocol::id::{ChainSalt, Seq};
-use protocol::sign::Signer;
+use protocol::sign::{Signer, Verifier};
 use protocol::vector::Vector;
 
 use crate::testing::{FixedRandom, Story, seal_to};
@@ -70,7 +70,9 @@ fn a_content_opens_to_what_was_sealed() {
     let content = content(b"level 6".repeat(100));
     let sealed = seal(header(&story), &content, &story.key, &story.owner).unwrap();
     let envelope = Envelope::parse(sealed.bytes().to_vec()).unwrap();
-    let verified = envelope.verify(&story.owner.signing_key()).unwrap();
+    let verified = envelope
+        .verify(&Verifier::of(&story.owner.signing_key()))
+        .unwrap();
     assert_eq!(open(&verified, &story.key).unwrap(), content);
     let other = EpochKey::random(0, &mut FixedRandom::new("other"));
     assert!(matches!(open(&verified, &other), Err(OpenError::Decrypt)));
@@ -176,7 +178,7 @@ proptest! {
         let position = position % bytes.len();
         bytes[position] ^= 1 << bit;
         if let Ok(envelope) = Envelope::parse(bytes) {
-            prop_assert!(envelope.verify(&story.owner.signing_key()).is_err());
+            prop_assert!(envelope.verify(&Verifier::of(&story.owner.signing_key())).is_err());
         }
     }
 

@@ -12,7 +12,7 @@ use protocol::domain::Domain;
 use protocol::envelope::{Envelope, Header, Kind};
 use protocol::id::{ChainId, ChainSalt, EnvelopeHash, Seq};
 use protocol::request::{Authorization, Request};
-use protocol::sign::Signer;
+use protocol::sign::{Signer, Verifier};
 use protocol::snapshot::{Acknowledgement, Author, Manifest, Snapshot};
 use protocol::vector::{Position, Vector};
 use serde_json::{Value, json};
@@ -242,7 +242,9 @@ fn check_envelope(story: &Story, kept: &mut Value, made: &mut Value) {
         Some(&*hex(&envelope.header().to_bytes())),
         kept["header"].as_str()
     );
-    let envelope = envelope.verify(&story.owner.signing_key()).unwrap();
+    let envelope = envelope
+        .verify(&Verifier::of(&story.owner.signing_key()))
+        .unwrap();
     let content = open(&envelope, &story.key).unwrap();
     assert_eq!(
         Some(&*hex(&cbor::encode(&content))),

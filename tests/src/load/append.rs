@@ -71,6 +71,34 @@ fn scripts(connections: Vec<Connection>, requests: Vec<Vec<Vec<u8>>>) -> Vec<Scr
         .collect()
 }
 
+/// Checks the signature of each body's envelope twice, as many as a relay checks for it, on all processors and with nothing
+/// else to do. Returns how many bodies that makes in a second.
+fn checks(journals: &[Journal], bodies: &[Vec<Vec<u8>>]) -> Outcome<f64> {
+    let threads = std::thread::available_parallelism()?.get();
+    let work: Vec<_> = journals.iter().zip(bodies).collect();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let parts = work.chunks(work.len().div_ceil(threads));
+        let running: Vec<_> = parts
+            .map(|part| {
+                scope.spawn(move || {
+                    part.iter().try_for_each(|(journal, bodies)| {
+                        bodies.iter().try_for_each(|body| {
+                            journal.check(body)?;
+                            journal.check(body)
+                        })
+                    })
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| "a thread ended early")?)
+    })?;
+    let count: usize = bodies.iter().map(Vec::len).sum();
+    Ok(f64::from(u32::try_from(count)?) / start.elapsed().as_secs_f64())
+}
+
 /// Measures appends to a relay beside the same bodies on a bare server, in turn; prints the median rates.
 pub(super) async fn beside(relay: &str, bare: &str, rounds: usize, each: usize) -> Outcome<()> {
     let mut journals = journals(relay, CONNECTIONS).await?;
@@ -78,12 +106,16 @@ pub(super) async fn beside(relay: &str, bare: &str, rounds: usize, each: usize) 
     let mut on_bare = connections(bare, CONNECTIONS).await?;
     let host = address(bare)?;
     let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    let mut checked = Vec::new();
     // The first round warms up, and does not count.
     for round in 0..=rounds {
         let bodies: Vec<Vec<Vec<u8>>> = journals
             .iter_mut()
             .map(|journal| (0..each).map(|_| journal.append()).collect())
             .collect();
+        if round > 0 {
+            checked.push(checks(&journals, &bodies)?);
+        }
         let mut signed = Vec::new();
         for (journal, bodies) in journals.iter().zip(&bodies) {
             let requests: Outcome<Vec<_>> =
@@ -117,9 +149,10 @@ pub(super) async fn beside(relay: &str, bare: &str, rounds: usize, each: usize) 
         }
     }
     let [echo, commit, relay] = rates.map(median);
+    let checks = median(checked);
     println!(
         "{}",
-        json!({ "echo": echo, "commit": commit, "relay": relay })
+        json!({ "echo": echo, "commit": commit, "relay": relay, "checks": checks })
     );
     Ok(())
 }

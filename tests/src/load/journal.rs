@@ -7,6 +7,7 @@ use protocol::id::{BlobHash, ChainSalt, Commitment, EnvelopeHash, PersonId, Seq}
 use protocol::log::MemberLog;
 use protocol::record::{Body, DeviceKeys, Genesis, Place, SignedRecord};
 use protocol::request::{Authorization, Request};
+use protocol::sign::Verifier;
 use protocol::vector::Vector;
 use seal::{KeyPair, Seed};
 
@@ -18,6 +19,7 @@ const CONTENT: usize = 256;
 /// A journal on one relay.
 pub(super) struct Journal {
     keys: KeyPair,
+    verifier: Verifier,
     log: MemberLog,
     records: Vec<Bytes>,
     blobs: Vec<Bytes>,
@@ -47,6 +49,7 @@ impl Journal {
         });
         let record = SignedRecord::create(&keys, Place::GENESIS, now()?, &genesis);
         Ok(Self {
+            verifier: Verifier::of(&keys.signing_key()),
             keys,
             records: vec![Bytes(record.bytes().to_vec())],
             blobs: vec![blob],
@@ -89,6 +92,15 @@ impl Journal {
             head: self.log.head(),
             envelopes: vec![Bytes(envelope.bytes().to_vec())],
         })
+    }
+
+    /// Checks the signature of a body's envelope.
+    pub(super) fn check(&self, body: &[u8]) -> Outcome<()> {
+        let append: Append = cbor::decode(body)?;
+        for bytes in append.envelopes {
+            Envelope::parse(bytes.0)?.verify(&self.verifier)?;
+        }
+        Ok(())
     }
 
     /// Returns the request that stores envelopes.

@@ -84,7 +84,7 @@ impl Bench<'_> {
         eprintln!("measuring appends");
         let rates = self.load(&["append", &relay.url, &bare.url, ROUNDS, EACH])?;
         let (echo, commit) = (number(&rates, "echo")?, number(&rates, "commit")?);
-        let relay = number(&rates, "relay")?;
+        let (relay, checks) = (number(&rates, "relay")?, number(&rates, "checks")?);
         Ok(vec![
             row(
                 "durable appends of one envelope, 64 connections, all checks, beside a bare axum echo of the same bodies",
@@ -97,6 +97,14 @@ impl Bench<'_> {
                 format!(
                     "{:.2} ({relay:.0} and {commit:.0} a second)",
                     relay / commit
+                ),
+            ),
+            row(
+                "the same, beside the two signature checks of each alone, on all processors",
+                "",
+                format!(
+                    "{:.2} ({relay:.0} and {checks:.0} a second)",
+                    relay / checks
                 ),
             ),
         ])

@@ -12,7 +12,7 @@ use crate::id::{KeyId, PersonId};
 use crate::limits;
 use crate::record::{self, Approve, Invite, Join, Remove, SetRole};
 use crate::role::Role;
-use crate::sign;
+use crate::sign::{self, Verifier};
 
 /// Bytes of an encrypted epoch key: nonce, key, tag.
 const WRAPPED_KEY_BYTES: usize = 24 + 32 + 16;
@@ -111,6 +111,7 @@ impl MemberLog {
         let role = join.key.map(|_| role);
         let epoch = self.epoch().number;
         let device = Device {
+            verifier: Verifier::of(&join.device.signing),
             keys: join.device.clone(),
             person,
             invite: Some(author),

@@ -91,13 +91,13 @@ pub(super) async fn ask(
         }
     };
     let now = site.relay.now();
-    let Some((asker, signing)) = Asker::find(&log, &authorization.key, now) else {
+    let Some((asker, verifier)) = Asker::find(&log, &authorization.key, now) else {
         body::discard(body).await;
         return Err(Rejection::forbidden("the key is no member of this journal"));
     };
     let body = site.bodies.read(body).await?;
     site.relay
-        .check(proof(&authorization, &parts, &body.bytes), &signing)
+        .check(proof(&authorization, &parts, &body.bytes), &verifier)
         .map_err(|error| Rejection::proof(error, now, site.relay.limits().requests))?;
     Ok(Asked {
         journal,

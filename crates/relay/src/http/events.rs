@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -21,6 +22,10 @@ use super::openapi::Reading;
 use super::problem::Rejection;
 use super::{Shared, Site};
 use crate::service::{Crowded, Subscription};
+
+/// Marks an answer whose body has no end: it is among the answer's extensions.
+#[derive(Clone, Copy)]
+pub(crate) struct Endless;
 
 const NEWS: Bytes = Bytes::from_static(b"event: news\ndata: {}\n\n");
 const COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
@@ -80,7 +85,7 @@ pub(super) async fn events(
         // nginx holds answers back otherwise.
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((headers, body).into_response())
+    Ok((Extension(Endless), headers, body).into_response())
 }
 
 impl Stream {

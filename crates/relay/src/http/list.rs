@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use protocol::api::JournalList;
+use protocol::sign::Verifier;
 
 use super::openapi::Listing;
 use super::problem::Rejection;
@@ -32,7 +33,7 @@ pub(super) async fn list(State(site): Shared, request: Request) -> Result<Respon
         let proof = asking::proof(&authorization, &parts, &body.bytes);
         let requests = site.relay.limits().requests;
         site.relay
-            .check(proof, signing)
+            .check(proof, &Verifier::of(signing))
             .map_err(|error| Rejection::proof(error, site.relay.now(), requests))?;
     }
     let journals = found.into_iter().map(|(journal, _)| journal).collect();

@@ -29,6 +29,11 @@ impl<S> Patient<S> {
         }
     }
 
+    /// Returns whether bytes wait for the other side to take some.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Passes on what a write said, unless it has waited too long.
     fn watch<T>(
         &mut self,

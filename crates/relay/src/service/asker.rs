@@ -1,8 +1,9 @@
 //! Who asks, as a journal's log says.
 
-use protocol::id::{KeyId, SigningKey};
+use protocol::id::KeyId;
 use protocol::log::{InviteEntry, InviteState, MemberLog};
 use protocol::role::Role;
+use protocol::sign::Verifier;
 
 /// Who a key belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,18 +47,18 @@ impl Closed {
 }
 
 impl Asker {
-    /// Finds whose a key is and the key it signs with; none if the log never knew it.
-    pub(crate) fn find(log: &MemberLog, key: &KeyId, now: u64) -> Option<(Self, SigningKey)> {
+    /// Finds whose a key is, and what checks its signatures; none if the log never knew it.
+    pub(crate) fn find(log: &MemberLog, key: &KeyId, now: u64) -> Option<(Self, Verifier)> {
         if let Some(device) = log.devices().get(key) {
             let asker = match (device.role(), device.removed_at()) {
                 (Some(role), _) => Self::Device(role),
                 (None, Some(record)) => Self::Removed(record),
                 (None, None) => Self::Waiting,
             };
-            return Some((asker, device.keys.signing));
+            return Some((asker, device.verifier().clone()));
         }
         let entry = log.invites().get(key)?;
         let asker = Closed::find(entry, now).map_or(Self::Invite, Self::ClosedInvite);
-        Some((asker, entry.invite.signing))
+        Some((asker, Verifier::of(&entry.invite.signing)))
     }
 }

@@ -206,11 +206,11 @@ impl Relay {
         log: &MemberLog,
     ) -> Result<Result<Asker, Created>, StorageError> {
         let key = &proof.authorization.key;
-        let Some((asker, signing)) = Asker::find(log, key, self.now()) else {
+        let Some((asker, verifier)) = Asker::find(log, key, self.now()) else {
             return Ok(Err(Created::NotMember));
         };
         if !*proven {
-            if let Err(error) = self.check(proof, &signing) {
+            if let Err(error) = self.check(proof, &verifier) {
                 return Ok(Err(Created::Proof(error)));
             }
             if let Err(error) = self.check_new(proof.authorization).await? {

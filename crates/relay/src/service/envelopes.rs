@@ -154,9 +154,7 @@ impl Relay {
 
 fn places(framed: &[Framed]) -> Vec<(ChainId, Seq)> {
     let headers = framed.iter().flatten().map(Envelope::header);
-    headers
-        .map(|header| (header.chain(), header.seq))
-        .collect()
+    headers.map(|header| (header.chain(), header.seq)).collect()
 }
 
 fn frame(envelopes: Vec<Bytes>) -> Vec<Framed> {

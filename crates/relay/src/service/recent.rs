@@ -138,9 +138,7 @@ mod tests {
         let recent = Recent::new(10);
         let longer = |new: usize| {
             recent.keep(journal(1), |known| {
-                known
-                    .is_none_or(|known| *known < new)
-                    .then_some((new, new))
+                known.is_none_or(|known| *known < new).then_some((new, new))
             });
         };
         longer(2);

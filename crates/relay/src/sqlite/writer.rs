@@ -1,7 +1,8 @@
 //! The one writer: a thread that commits many writes at once.
 //!
 //! A caller queues work and waits. The thread takes all that is queued, up to [`GROUP`], runs it in one transaction and
-//! commits, so that one sync of the disk serves them all; only then does anyone hear `Ok`. If the transaction fails,
+//! commits, so that one sync of the disk serves them all; only then does anyone hear `Ok`. Where processors are scarce it first
+//! gives way to whoever is about to queue more. If the transaction fails,
 //! each work runs once more alone, so that one failure is not everybody's.
 
 use std::thread::JoinHandle;
@@ -103,12 +104,7 @@ impl Drop for Writer {
 
 fn write_all(mut connection: Connection, mut works: mpsc::Receiver<Box<dyn Work>>) {
     while let Some(first) = works.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP
-            && let Ok(next) = works.try_recv()
-        {
-            group.push(next);
-        }
+        let mut group = gather(first, &mut works);
         if group.len() == 1 || commit(&mut connection, &mut group).is_err() {
             for mut work in group {
                 let committed = commit(&mut connection, std::slice::from_mut(&mut work));
@@ -121,6 +117,23 @@ fn write_all(mut connection: Connection, mut works: mpsc::Receiver<Box<dyn Work>
             for work in group {
                 work.answer(Ok(()));
             }
+        }
+    }
+}
+
+/// Takes what is queued behind the first work, until giving way to others brings no more.
+fn gather(first: Box<dyn Work>, works: &mut mpsc::Receiver<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
+    let mut group = vec![first];
+    loop {
+        let before = group.len();
+        std::thread::yield_now();
+        while group.len() < GROUP
+            && let Ok(next) = works.try_recv()
+        {
+            group.push(next);
+        }
+        if group.len() == GROUP || group.len() == before {
+            return group;
         }
     }
 }
