@@ -437,16 +437,27 @@ impl Global {
 /// [`CommandError`] of wrong usage, with what to type instead.
 pub(crate) fn read(arguments: Vec<OsString>) -> Outcome<Line> {
     let line = line::prepare(arguments);
-    // A logging command is the common one and should be quick: only its own part of the tree is built.
-    let tree = match line.word.as_deref().and_then(kinds::command_of) {
-        Some(kind) => Cli::global_only().subcommand(kind),
-        None => tree(),
-    };
+    let tree = line.word.as_deref().and_then(part).unwrap_or_else(tree);
     let matches = match tree.try_get_matches_from(&line.arguments) {
         Ok(matches) => matches,
         Err(error) => return wrong::told(&error, &line).map(|text| asked(&line, text)),
     };
     understand(&matches).map_err(|error| wrong::unexpected(&error))?
+}
+
+/// Returns the part of the tree that a command needs: what is typed often should be quick. None for a word that is no command, and
+/// for a command that is about others.
+fn part(word: &str) -> Option<clap::Command> {
+    let only = Cli::global_only();
+    if let Some(kind) = kinds::command_of(word) {
+        return Some(only.subcommand(kind));
+    }
+    if matches!(word, EDIT | planning::PLAN | "help") {
+        return None;
+    }
+    let derived = Cli::command();
+    let command = derived.find_subcommand(word)?;
+    Some(only.subcommand(command.clone()))
 }
 
 /// Returns the whole tree of commands.

@@ -5,7 +5,6 @@
 
 mod ago;
 mod civil;
-pub(crate) mod zone;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};

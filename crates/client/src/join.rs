@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use protocol::api::{LogAppend, LogPage, ProblemKind, journal_path};
 use protocol::cbor::Bytes;
 use protocol::domain::Domain;
@@ -456,8 +457,9 @@ pub(crate) fn write(
         device: keys.key_id(),
         salt: ChainSalt(os::random_bytes()),
         // The profile brings the zone at home with the first sync; until then this device's own serves.
-        zone: jiff::tz::TimeZone::system()
-            .iana_name()
+        zone: crate::zone::of_this_device()
+            .as_ref()
+            .and_then(TimeZone::iana_name)
             .unwrap_or("UTC")
             .to_owned(),
     };

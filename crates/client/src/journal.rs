@@ -128,7 +128,7 @@ impl Journal {
 
 /// Returns the zone of a name; UTC if this system does not know it.
 pub(crate) fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+    crate::zone::by_name(name).unwrap_or(TimeZone::UTC)
 }
 
 /// The member log as stored, its records' bytes, and the names given later than it has them.

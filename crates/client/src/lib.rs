@@ -33,10 +33,10 @@ pub mod status;
 pub mod sync;
 pub mod transfer;
 mod watch;
+pub mod zone;
 
 pub use error::Family;
 pub use home::{Home, JournalSummary, OpenError};
 pub use journal::{DamagedReplica, Journal};
 pub use progress::{Progress, Silent};
 pub use record::RecordError;
-pub use watch::WatchEvent;

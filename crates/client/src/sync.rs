@@ -32,6 +32,7 @@ use crate::relay::{RelayClient, problem_family};
 use crate::snapshot;
 
 pub use crate::relay::RelayError;
+pub use crate::watch::WatchEvent;
 use driver::{Driver, End, Peer};
 pub(crate) use driver::{RECEIVED, SEALED_VECTOR, store_records};
 pub(crate) use heal::whole_log;

@@ -16,7 +16,7 @@ use crate::log::{InviteState, LogError, MemberLog, Rule, is_origin};
 use crate::record::{Body, RecordError, Relays, SignedRecord, VerifyError, WithdrawInvite};
 use crate::request::{Authorization, Request, RequestError};
 use crate::role::Role;
-use crate::sign::Signer;
+use crate::sign::{Signer, Verifier};
 use story::{Key, Story};
 
 /// Asserts that the log refuses a record for this rule, and that it is as it was.
@@ -381,7 +381,7 @@ fn frames_that_are_no_envelopes_are_named() {
 #[test]
 fn a_request_holds_for_one_relay_one_path_one_body_and_a_while() {
     let story = Story::new();
-    let key = story.owner.signing_key();
+    let key = Verifier::of(&story.owner.signing_key());
     let request = Request {
         method: "POST",
         path: "/v1/journals",

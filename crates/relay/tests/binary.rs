@@ -214,6 +214,35 @@ fn a_second_server_is_refused_and_health_is_told() {
 }
 
 #[test]
+fn health_over_tls_is_told_by_who_shows_the_certificate_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["one", "two"].map(|name| {
+        let names = vec!["relay.test".to_owned()];
+        let certified = rcgen::generate_simple_self_signed(names).unwrap();
+        let [cert, key] = ["cert", "key"].map(|part| {
+            let path = folder.path().join(format!("{name}-{part}.pem"));
+            path.to_str().unwrap().to_owned()
+        });
+        std::fs::write(&cert, certified.cert.pem()).unwrap();
+        std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+        (cert, key)
+    });
+    let [(cert, key), (other, _)] = &files;
+    let data = tempfile::tempdir().unwrap();
+    let tls = ["--json", "--tls-cert", cert, "--tls-key", key];
+    let mut server = Server::start(data.path(), &tls);
+    let address = server.address();
+    let check = ["healthcheck", "--json", "--listen", &address];
+    let ready = answer(data.path(), &[&check[..], &["--tls-cert", cert]].concat());
+    assert_eq!(ready["ready"], true);
+    for wrong in [&["--tls-cert", other][..], &[]] {
+        let told = failure(data.path(), &[&check[..], wrong].concat());
+        assert_eq!(told, (1, "not-ready".into()), "{wrong:?}");
+    }
+    assert_eq!(server.terminate("-TERM").0, Some(0));
+}
+
+#[test]
 fn wrong_usage_and_damaged_data_have_their_codes() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();

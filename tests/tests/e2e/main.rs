@@ -11,6 +11,7 @@ mod rogue;
 mod wait;
 
 mod bad_input;
+mod disk;
 mod formats;
 mod hostile;
 mod hostile_batches;

@@ -4,13 +4,12 @@ use std::future::Future;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use client::{Home, Journal, Progress};
+use client::{Home, Journal, Progress, zone};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use crate::arguments::{Global, Token};
 use crate::error::{CommandError, Exit, Outcome};
-use crate::moment::zone;
 use crate::output::Terminal;
 
 /// The most that is read from stdin or a file that should hold a line or a note.

@@ -1,13 +1,13 @@
 //! Starting a journal on this device.
 
 use client::genesis::{Init, InitError, NewRelay};
+use client::zone;
 use serde::Serialize;
 
 use super::relay::address;
 use super::session::Session;
 use crate::arguments;
 use crate::error::Outcome;
-use crate::moment::zone;
 use crate::output::{Answer, Text, json_line};
 use crate::prompt;
 

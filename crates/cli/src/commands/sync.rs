@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use client::sync::{SyncError, SyncReport};
-use client::{Journal, WatchEvent};
+use client::Journal;
+use client::sync::{SyncError, SyncReport, WatchEvent};
 use serde::Serialize;
 use tokio::sync::Notify;
 

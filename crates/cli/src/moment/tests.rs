@@ -269,27 +269,3 @@ fn no_text_panics() {
         let _either = read_bound(text, &now, Bound::Until);
     }
 }
-
-#[test]
-fn zones_are_found_by_name_and_nothing_else_is_read() {
-    assert_eq!(
-        zone::by_name("Europe/Berlin").unwrap().iana_name(),
-        Some("Europe/Berlin")
-    );
-    assert_eq!(
-        zone::by_name("UTC")
-            .unwrap()
-            .to_offset(Timestamp::UNIX_EPOCH)
-            .seconds(),
-        0
-    );
-    for name in [
-        "",
-        "Mars/Olympus",
-        "../../../etc/passwd",
-        "/etc/localtime",
-        "Europe",
-    ] {
-        assert!(zone::by_name(name).is_none(), "{name}");
-    }
-}

@@ -123,3 +123,36 @@ pub(super) async fn discard(mut body: Body) {
     // Whether it came to an end or not, the answer is the same.
     drop(timeout(SILENCE, read).await);
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{StatusCode, header};
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bodies_beyond_the_memory_for_them_wait_and_then_hear_why() {
+        let bodies = Bodies {
+            memory: Arc::new(Semaphore::new(8)),
+            silence: Duration::from_millis(50),
+        };
+        let read = |units: usize| bodies.read(Body::from(vec![0; units * UNIT]));
+        let Ok(held) = read(6).await else {
+            panic!("there is room");
+        };
+        let Err(refused) = read(3).await else {
+            panic!("there is no room");
+        };
+        let answer = refused.into_response();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers().contains_key(header::RETRY_AFTER));
+        assert!(read(2).await.is_ok(), "what fits is read");
+        // One that waits is read as soon as there is room.
+        let mut waiting = Box::pin(read(3));
+        let first = futures_util::poll!(&mut waiting);
+        assert!(first.is_pending());
+        drop(held);
+        assert!(waiting.await.is_ok());
+    }
+}

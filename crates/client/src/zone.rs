@@ -1,7 +1,8 @@
-//! The zone of this device, found without reading the whole zone database.
+//! Time zones, found without reading the whole zone database.
 //!
 //! jiff's own look-up lists every zone of the system first, which takes longer than recording an entry. Here one
-//! file is read: the zone that `TZ` or `/etc/localtime` names. Whatever is unusual is left to jiff.
+//! file is read: that of the name, or for this device's zone the one that `TZ` or `/etc/localtime` names. Whatever is unusual is
+//! left to jiff.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -11,7 +12,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 const FOLDERS: [&str; 2] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo"];
 
 /// Returns the zone of this device; nothing if the system does not say.
-pub(crate) fn of_this_device() -> Option<TimeZone> {
+pub fn of_this_device() -> Option<TimeZone> {
     let named = match std::env::var("TZ") {
         Ok(text) if text.is_empty() => return Some(TimeZone::UTC),
         Ok(text) => Some(text.trim_start_matches(':').to_owned()),
@@ -29,8 +30,8 @@ pub(crate) fn of_this_device() -> Option<TimeZone> {
     (!zone.is_unknown()).then_some(zone)
 }
 
-/// Returns the zone of an IANA name.
-pub(crate) fn by_name(name: &str) -> Option<TimeZone> {
+/// Returns the zone of an IANA name; nothing if neither this system nor this program knows it.
+pub fn by_name(name: &str) -> Option<TimeZone> {
     if matches!(name, "UTC" | "Etc/UTC") {
         return TimeZoneDatabase::bundled().get(name).ok();
     }
@@ -51,4 +52,35 @@ fn from_system(name: &str) -> Option<TimeZone> {
         .chain(FOLDERS.map(PathBuf::from))
         .find_map(|folder| std::fs::read(folder.join(name)).ok())
         .and_then(|bytes| TimeZone::tzif(name, &bytes).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn zones_are_found_by_name_and_nothing_else_is_read() {
+        assert_eq!(
+            by_name("Europe/Berlin").unwrap().iana_name(),
+            Some("Europe/Berlin")
+        );
+        assert_eq!(
+            by_name("UTC")
+                .unwrap()
+                .to_offset(Timestamp::UNIX_EPOCH)
+                .seconds(),
+            0
+        );
+        for name in [
+            "",
+            "Mars/Olympus",
+            "../../../etc/passwd",
+            "/etc/localtime",
+            "Europe",
+        ] {
+            assert!(by_name(name).is_none(), "{name}");
+        }
+    }
 }
