@@ -437,8 +437,10 @@ impl Global {
 /// [`CommandError`] of wrong usage, with what to type instead.
 pub(crate) fn read(arguments: Vec<OsString>) -> Outcome<Line> {
     let line = line::prepare(arguments);
-    let tree = line.word.as_deref().and_then(part).unwrap_or_else(tree);
-    let matches = match tree.try_get_matches_from(&line.arguments) {
+    let part = line.word.as_deref().and_then(part);
+    let matches = part.and_then(|part| part.try_get_matches_from(&line.arguments).ok());
+    // What is wrong, or asks for help, is told by the whole.
+    let matches = match matches.map_or_else(|| tree().try_get_matches_from(&line.arguments), Ok) {
         Ok(matches) => matches,
         Err(error) => return wrong::told(&error, &line).map(|text| asked(&line, text)),
     };

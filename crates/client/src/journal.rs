@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use jiff::tz::TimeZone;
 use protocol::id::JournalId;
@@ -24,6 +25,8 @@ pub struct Journal {
     pub(crate) dir: PathBuf,
     pub(crate) replica: Replica,
     pub(crate) own: Own,
+    /// This device's keys, once they were needed: deriving them takes longer than most reads.
+    keys: OnceLock<Arc<KeyPair>>,
 }
 
 /// The replica opened, and what it holds cannot be right.
@@ -98,6 +101,7 @@ impl Journal {
             dir: dir.to_owned(),
             replica,
             own,
+            keys: OnceLock::new(),
         })
     }
 
@@ -121,8 +125,12 @@ impl Journal {
     }
 
     /// Reads this device's secret, and derives its keys.
-    pub(crate) fn keys(&self) -> Result<KeyPair, OpenError> {
-        home::read_secret(&self.dir)
+    pub(crate) fn keys(&self) -> Result<Arc<KeyPair>, OpenError> {
+        if let Some(keys) = self.keys.get() {
+            return Ok(Arc::clone(keys));
+        }
+        let keys = Arc::new(home::read_secret(&self.dir)?);
+        Ok(Arc::clone(self.keys.get_or_init(|| keys)))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Ed25519 (RFC 8032) with strict verification: no small-order keys, no malleable encodings, so that a signature
 //! accepted here is accepted everywhere. Secrets live elsewhere; this module sees public keys only.
 
+use std::sync::Arc;
+
 use ed25519_dalek::VerifyingKey;
 
 use crate::domain::Domain;
@@ -20,6 +22,16 @@ pub trait Signer {
 
     /// Signs the domain's prefix, a zero byte, and `parts` joined.
     fn sign(&self, domain: Domain, parts: &[&[u8]]) -> Signature;
+}
+
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn key_id(&self) -> KeyId {
+        S::key_id(self)
+    }
+
+    fn sign(&self, domain: Domain, parts: &[&[u8]]) -> Signature {
+        S::sign(self, domain, parts)
+    }
 }
 
 /// A public key that is read once and checks many signatures. One that is no key checks none.

@@ -88,7 +88,7 @@ impl Server {
     fn address(&self) -> String {
         let ready = self.ready();
         let url = ready["listening"].as_str().unwrap();
-        url.strip_prefix("http://").unwrap().to_owned()
+        url.split_once("://").unwrap().1.to_owned()
     }
 
     /// Asks politely, and returns the exit code and how long it took.

@@ -1,6 +1,7 @@
 //! What a session knows of its replica: the member log, the keys, and the tip of every chain.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use protocol::id::{ChainId, ChainSalt, EnvelopeHash, KeyId, Seq};
 use protocol::judge::ChainTip;
@@ -32,7 +33,7 @@ pub struct Replica {
     /// The member log, verified up to its head.
     pub log: MemberLog,
     /// This device's keys.
-    pub device: KeyPair,
+    pub device: Arc<KeyPair>,
     /// The epoch keys that this device has.
     pub keys: Keyring,
     /// Every chain of which an envelope is held.

@@ -96,7 +96,7 @@ impl Machine {
         };
         let replica = sync::Replica {
             log: (*state.log).clone(),
-            device: self.key_pair(),
+            device: Arc::new(self.key_pair()),
             keys: self.open_ring(),
             chains: state.chains.iter().map(known).collect(),
             own: Own {

@@ -6,6 +6,7 @@ mod sealing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use protocol::api::{Append, Appended, LogAppend, LogPage, ProblemKind, SyncAnswer, journal_path};
@@ -60,7 +61,7 @@ pub(super) struct Driver<'a> {
     replica: &'a mut Replica,
     origin: String,
     journal: protocol::id::JournalId,
-    keys: seal::KeyPair,
+    keys: Arc<seal::KeyPair>,
     session: Session<OsRandom>,
     /// The batches of a snapshot to seal, in place of changes not sealed yet.
     snapshot: Option<Vec<Vec<u8>>>,
@@ -82,7 +83,6 @@ impl<'a> Driver<'a> {
         purpose: Purpose,
     ) -> Result<Self, SyncError> {
         let path = journal.path();
-        let device = journal.keys()?;
         let keys = journal.keys()?;
         let (replica, records, waiting) = journal.replica.read(|reader| {
             let stored = load_log(reader, &path)?;
@@ -110,7 +110,7 @@ impl<'a> Driver<'a> {
             });
             let replica = sync::Replica {
                 log: stored.log,
-                device,
+                device: Arc::clone(&keys),
                 keys: ring,
                 chains: chains.collect(),
                 own: Own {

@@ -395,7 +395,7 @@ impl Device {
     fn replica(&self) -> Replica {
         Replica {
             log: log_of(&self.log),
-            device: self.keys(),
+            device: std::sync::Arc::new(self.keys()),
             keys: match self.keyless {
                 true => seal::Keyring::default(),
                 false => seal::Keyring::from_key(&log_of(&self.log), epoch_key()),
