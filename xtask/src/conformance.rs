@@ -7,8 +7,8 @@
 //! operating system.
 //!
 //! Of the relay, each also alone: `postgres`: its other store keeps what every store promises;
-//! `deploy`: systemd, nginx and Caddy read the files for running it as a service; `relay`: no request made from
-//! its OpenAPI document is answered otherwise than the document says.
+//! `deploy`: systemd, nginx and Caddy read the files for running it as a service, and hadolint the one for a container;
+//! `relay`: no request made from its OpenAPI document is answered otherwise than the document says.
 
 mod deploy;
 mod documents;
@@ -31,7 +31,7 @@ use crate::process;
 pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     if let [name] = only {
         return match name.as_str() {
-            "deploy" => deploy::run(),
+            "deploy" => deploy::run(&python::environment()?),
             "postgres" => postgres::run(),
             "relay" => relay::run(&python::environment()?),
             _ => Err(Failure::Mismatch(format!(
@@ -46,7 +46,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), Failure> {
     documents::run()?;
     page::run(&python)?;
     postgres::run()?;
-    deploy::run()?;
+    deploy::run(&python)?;
     relay::run(&python)?;
     wasm::run()
 }

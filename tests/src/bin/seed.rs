@@ -1,7 +1,8 @@
 //! Fills the journal of a home folder with made-up entries, for benchmarks and try-outs.
 //!
-//! `seed --home DIR --entries N [--years Y] [--synced-daily]`: entries of every kind, spread evenly over the last Y years (ten unless told),
-//! each an action of its own, as daily use would have made them; with `--synced-daily`, the journal is synced after every twelve. The same arguments make the same answers; ids are random.
+//! `seed --home DIR --entries N [--years Y] [--synced-daily]`: check-ins, doses, nights, activities and a few notes, and no other
+//! kinds, spread evenly over the last Y years (ten unless told), each an action of its own, as daily use would have made them;
+//! with `--synced-daily`, the journal is synced after every twelve. The same arguments make the same answers; ids are random.
 
 use std::process::ExitCode;
 

@@ -102,6 +102,21 @@ fn readings_stand_at_the_time_since_the_last_dose() {
 }
 
 #[test]
+fn trends_without_a_reading_after_a_dose_say_so_in_place_of_the_curve() {
+    let home = Home::with_journal();
+    // The only reading is older than the dose.
+    home.log(&["fatigue", "--level", "4", "--at", "3h ago"]);
+    home.log(&["dose", "amifampridine", "10mg", "--at", "2h ago"]);
+    let trends = home.ebb(&["trends"]).expect_code(0).stdout;
+    let last = trends.lines().last().expect("a line");
+    assert_eq!(
+        last,
+        "No fatigue was logged in the 24 h after a dose of amifampridine on these days."
+    );
+    assert!(!trends.contains("Fatigue by time since"), "{trends}");
+}
+
+#[test]
 fn a_report_since_the_last_visit_begins_there() {
     let home = Home::with_journal();
     let none = home

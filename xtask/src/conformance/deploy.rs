@@ -1,5 +1,6 @@
 //! The files with which the relay is run as a service, read by those they are for: systemd, nginx and Caddy, all Debian's. None of
-//! them is started.
+//! them is started. The file for a container is read by PyPI's `hadolint`, which also has its shell commands checked; no image
+//! is built.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ const EXPOSURE: &str = "--threshold=15";
 const NAME: &str = "relay.example.org";
 
 /// Has every file read.
-pub(super) fn run() -> Result<(), Failure> {
+pub(super) fn run(python: &Path) -> Result<(), Failure> {
     let missing = PROGRAMS
         .iter()
         .filter(|(path, _)| !Path::new(path).exists());
@@ -35,6 +36,7 @@ pub(super) fn run() -> Result<(), Failure> {
         fs::remove_dir_all(&folder).map_err(Failure::file(&folder))?;
     }
     fs::create_dir_all(&folder).map_err(Failure::file(&folder))?;
+    container(python)?;
     systemd(&folder)?;
     nginx(&folder)?;
     let mut caddy = Command::new("/usr/bin/caddy");
@@ -54,6 +56,13 @@ fn read(name: &str) -> Result<String, Failure> {
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text).map_err(Failure::file(path))
+}
+
+/// Has the container's file read; whatever is said of it is a failure, even if only of style.
+fn container(python: &Path) -> Result<(), Failure> {
+    let mut hadolint = Command::new(python.with_file_name("hadolint"));
+    hadolint.args(["--no-color", "--failure-threshold", "style"]);
+    process::run(hadolint.arg(deployed("Containerfile")))
 }
 
 /// Has systemd read the units, with a program that is there in the relay's place.

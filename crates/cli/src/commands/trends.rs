@@ -127,6 +127,14 @@ impl Trends {
 
     /// Writes fatigue by the time since the last dose.
     fn curve(&self, text: &mut Text, phase: &DosePhase) {
+        if phase.fatigue.bins.is_empty() {
+            let medicine = &phase.medicine;
+            text.say(&format!(
+                "No fatigue was logged in the 24 h after a dose of {medicine} on these days."
+            ))
+            .line();
+            return;
+        }
         text.ink("Fatigue by time since the last dose of ", Ink::Bold)
             .ink(&phase.medicine, Ink::Bold)
             .line();
