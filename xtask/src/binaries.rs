@@ -21,20 +21,7 @@ impl Binaries {
 
     /// Builds the programs, and the baselines and generators of the tests package, as they would be released.
     pub(crate) fn release() -> Result<Self, Failure> {
-        let packages = ["-p", "ebb-cli", "-p", "ebb-relay", "-p", "ebb-tests"];
-        Self::build(&[packages.as_slice(), &["--release"]].concat())
-    }
-
-    /// Builds the relay, and what puts it under load, as they would be released.
-    pub(crate) fn load() -> Result<Self, Failure> {
-        let packages = ["--release", "-p", "ebb-relay", "-p", "ebb-tests"];
-        Self::build_targets(
-            &[
-                packages.as_slice(),
-                &["--bin", "ebb-relay", "--bin", "load"],
-            ]
-            .concat(),
-        )
+        Self::build(&["--workspace", "--exclude", "xtask", "--release"])
     }
 
     /// Builds the simulator alone, as it would be released.

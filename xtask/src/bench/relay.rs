@@ -36,7 +36,7 @@ const LIMITS: [&str; 5] = [
 
 /// Measures, and prints the table.
 pub(super) fn run() -> Result<(), Failure> {
-    let binaries = Binaries::load()?;
+    let binaries = Binaries::release()?;
     let target = workspace::target()?;
     let folder = tempfile::Builder::new()
         .prefix("bench-relay-")
