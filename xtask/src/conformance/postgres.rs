@@ -18,6 +18,8 @@ const USER: &str = "postgres";
 
 /// The database that several relays share.
 const NODES: &str = "ebb_nodes";
+/// The test that ends the server, and so runs when no other does.
+const ENDS_SERVER: &str = "nodes::postgres_killed_under_load";
 
 /// Runs the tests that other runs leave out, every one of them: each needs a PostgreSQL, or a file system of its own. First the
 /// store's, then those of the programs.
@@ -41,17 +43,29 @@ pub(super) fn run() -> Result<(), Failure> {
     create.args(["--host=127.0.0.1", "--port", &port, "--username=ebb", NODES]);
     process::answer(&mut create)?;
     let programs = Binaries::debug()?;
-    let mut tests = workspace::cargo(&["test", "--locked", "--workspace", "--test", "e2e"]);
-    tests.args(["--", "--ignored"]);
+    let e2e = || -> Result<Command, Failure> {
+        let mut tests = workspace::cargo(&["test", "--locked", "--workspace", "--test", "e2e"]);
+        tests.env("EBB_TEST_DATABASE", format!("{}/{NODES}", server.url()));
+        tests.env("EBB_BIN", programs.path("ebb")?);
+        tests.env("EBB_RELAY_BIN", programs.path("ebb-relay")?);
+        tests.args(["--", "--ignored"]);
+        Ok(tests)
+    };
+    let mut tests = e2e()?;
+    tests.args(["--skip", ENDS_SERVER]);
     if !has_namespaces() {
         eprintln!(
             "NOT CHECKED: disks that are full or read-only. This system lets nobody mount a file system of their own."
         );
         tests.args(["--skip", "disk::"]);
     }
-    tests.env("EBB_TEST_DATABASE", format!("{}/{NODES}", server.url()));
-    tests.env("EBB_BIN", programs.path("ebb")?);
-    process::run(tests.env("EBB_RELAY_BIN", programs.path("ebb-relay")?))
+    process::run(&mut tests)?;
+    let control = server.control()?;
+    let call = std::iter::once(control.get_program()).chain(control.get_args());
+    let words: Vec<_> = call.map(|word| word.to_string_lossy()).collect();
+    let mut last = e2e()?;
+    last.env("EBB_TEST_DATABASE_SERVER", words.join("\n"));
+    process::run(last.arg(ENDS_SERVER))
 }
 
 /// Returns whether a user may have a file system of their own.
@@ -100,16 +114,22 @@ impl Server {
         initdb.arg("--pgdata").arg(&data);
         let options = ["--username=ebb", "--auth=trust", "--encoding=UTF8"];
         process::answer(initdb.args(options).arg("--no-sync"))?;
+        process::run(server.control()?.arg("start"))?;
+        Ok(server)
+    }
+
+    /// Returns a call that starts or stops it, which its last word says.
+    fn control(&self) -> Result<Command, Failure> {
         let settings = format!(
             "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={}",
-            server.port,
-            server.folder.display()
+            self.port,
+            self.folder.display()
         );
-        let mut start = server.program("pg_ctl")?;
-        start.arg("--pgdata").arg(&data).arg("--log");
-        start.arg(server.folder.join("log"));
-        process::run(start.args(["--wait", "--options", &settings, "start"]))?;
-        Ok(server)
+        let mut control = self.program("pg_ctl")?;
+        control.arg("--pgdata").arg(self.folder.join("data"));
+        control.arg("--log").arg(self.folder.join("log"));
+        control.args(["--wait", "--options", &settings]);
+        Ok(control)
     }
 
     /// Returns the server's address, without a database's name.
@@ -134,10 +154,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let Ok(mut stop) = self.program("pg_ctl") else {
+        let Ok(mut stop) = self.control() else {
             return;
         };
-        stop.arg("--pgdata").arg(self.folder.join("data"));
         // One that does not stop has said why on stderr; the checks' outcome stands.
         drop(process::answer(stop.args(["--mode=immediate", "stop"])));
         if let Err(error) = fs::remove_dir_all(&self.folder) {
