@@ -2,7 +2,7 @@
 //! that any user may make where the system allows it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -84,13 +84,7 @@ impl Small {
     /// Asks whether a write would be acknowledged.
     fn readiness(&self) -> String {
         let address = self.url.strip_prefix("http://").expect("an address");
-        let mut stream = std::net::TcpStream::connect(address).expect("a connection");
-        let request =
-            format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
+        crate::relay::readiness(address)
     }
 }
 

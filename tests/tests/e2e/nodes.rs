@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::binaries;
 use crate::home::{Answer, Home, text};
+use crate::relay::readiness;
 use crate::wait;
 
 /// Names the database.
@@ -268,10 +269,17 @@ fn postgres_killed_under_load_loses_nothing_acknowledged_and_relays_go_on() {
         }
     });
     assert!(!acknowledged.is_empty());
+    // Once more, when no device syncs any more that would give back what is missing.
+    server(&["--mode=immediate", "stop"]);
+    server(&["start"]);
     // The same relays, which nobody started again.
     for node in &mut nodes {
         let ended = node.child.try_wait().expect("a status");
         assert!(ended.is_none(), "{ended:?}");
+        wait::until("a relay to be ready", || {
+            let answer = readiness(&node.address.to_string());
+            answer.starts_with("HTTP/1.1 200 ").then_some(())
+        });
     }
     nothing_is_lost(&laptop, &phone, &acknowledged);
 }

@@ -1,8 +1,8 @@
 //! A relay on loopback that ends with its guard, and can be stopped, killed, and started again where it was.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -20,6 +20,16 @@ use crate::wait;
 
 /// How long a relay may take until it is ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Asks the relay at an address whether a write would be acknowledged, and returns its answer.
+pub(crate) fn readiness(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
 
 /// A relay, running or stopped.
 pub(crate) struct Relay {

@@ -120,8 +120,9 @@ impl Server {
 
     /// Returns a call that starts or stops it, which its last word says.
     fn control(&self) -> Result<Command, Failure> {
+        // What is acknowledged before it is on disk would stay in memory for long, and so be missed when the server ends at once.
         let settings = format!(
-            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={}",
+            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c wal_writer_delay=10s",
             self.port,
             self.folder.display()
         );
