@@ -141,7 +141,7 @@ impl Home {
 
     /// Starts a journal beside those that are here.
     pub(crate) async fn init_another(&self, init: &Init) -> Result<Journal, InitError> {
-        if crate::zone::by_name(&init.zone).is_none() {
+        if jiff::tz::TimeZone::get(&init.zone).is_err() {
             return Err(InitError::Zone(init.zone.clone()));
         }
         let token = check_relay(init)?;

@@ -124,7 +124,7 @@ impl Journal {
         self.replica.path().to_owned()
     }
 
-    /// Reads this device's secret, and derives its keys.
+    /// Returns this device's keys; the first call reads its secret and derives them.
     pub(crate) fn keys(&self) -> Result<Arc<KeyPair>, OpenError> {
         if let Some(keys) = self.keys.get() {
             return Ok(Arc::clone(keys));

@@ -34,7 +34,7 @@ pub(crate) fn adopt(writer: &mut Writer<'_>, profile: &Document) -> Result<(), S
         .and_then(Value::as_text);
     match zone {
         // A zone that this system does not know is kept out, or days would silently become UTC days.
-        Some(zone) if crate::zone::by_name(zone).is_some() => writer.set_zone(zone),
+        Some(zone) if jiff::tz::TimeZone::get(zone).is_ok() => writer.set_zone(zone),
         _ => Ok(()),
     }
 }

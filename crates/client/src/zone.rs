@@ -30,12 +30,15 @@ pub fn of_this_device() -> Option<TimeZone> {
     (!zone.is_unknown()).then_some(zone)
 }
 
-/// Returns the zone of an IANA name; nothing if neither this system nor this program knows it.
+/// Returns the zone of an IANA name; nothing if neither this system nor this program knows it. Finds more than jiff lists, such as
+/// the zones below `right/`: whether a foreign name is one of a zone is for jiff to say.
 pub fn by_name(name: &str) -> Option<TimeZone> {
     if matches!(name, "UTC" | "Etc/UTC") {
         return TimeZoneDatabase::bundled().get(name).ok();
     }
-    from_system(name).or_else(|| TimeZoneDatabase::bundled().get(name).ok())
+    from_system(name)
+        .or_else(|| TimeZoneDatabase::bundled().get(name).ok())
+        .or_else(|| TimeZone::get(name).ok())
 }
 
 /// Reads a zone from the system's files, which are newer than the bundled ones.

@@ -2,15 +2,15 @@
 //! that any user may make where the system allows it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::binaries;
 use crate::home::{Home, text};
+use crate::relay::{readiness, ready};
 use crate::wait;
 
 /// A folder on which file systems are mounted that only the processes started here see.
@@ -52,10 +52,7 @@ impl Small {
             exec \"$2\" serve --json --open --log error --listen 127.0.0.1:0 --data \"$3\"";
         let mut child = disk.shell(script);
         let mut child = child.stdout(Stdio::piped()).spawn().expect("a namespace");
-        let output = child.stdout.take().expect("its output is piped");
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).expect("a relay that is ready");
+        let ready = ready(&mut child).expect("a relay that is ready");
         // How the folder looks from inside.
         let folder = format!("/proc/{}/root{}", child.id(), disk.folder.path().display());
         Self {
@@ -84,7 +81,7 @@ impl Small {
     /// Asks whether a write would be acknowledged.
     fn readiness(&self) -> String {
         let address = self.url.strip_prefix("http://").expect("an address");
-        crate::relay::readiness(address)
+        readiness(address)
     }
 }
 
@@ -94,12 +91,6 @@ impl Drop for Small {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// Returns what is wrong with a call that must fail.
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
@@ -146,7 +137,8 @@ fn a_read_only_disk_is_told_at_the_start() {
         mount -o remount,ro \"$1\"
         exec \"$2\" serve --listen 127.0.0.1:0 --data \"$3\"";
     let output = disk.shell(script).output().expect("a namespace");
-    let told = refused(&output);
+    assert!(!output.status.success(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("Read-only file system"), "{told}");
     let file = disk.data().join("relay.sqlite3").display().to_string();
     assert!(told.contains(&file), "{told}");

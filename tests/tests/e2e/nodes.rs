@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::binaries;
 use crate::home::{Answer, Home, text};
-use crate::relay::readiness;
+use crate::relay::{readiness, ready};
 use crate::wait;
 
 /// Names the database.
@@ -68,10 +68,7 @@ impl Node {
         let mut command = relay(&["serve", "--json", "--open", "--listen", address]);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("ebb-relay starts");
-        let mut line = String::new();
-        let output = child.stdout.take().expect("its output is piped");
-        BufReader::new(output).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).expect("a relay that is ready");
+        let ready = ready(&mut child).expect("a relay that is ready");
         let listening = text(&ready, "listening");
         let address = listening.strip_prefix("http://").expect("an address");
         Self {
@@ -164,7 +161,7 @@ struct Progress {
 
 impl Progress {
     fn reach(&self, rounds: usize) {
-        wait::until("the devices to go on", || {
+        wait::within(PATIENCE, "the devices to go on", || {
             (self.rounds.load(Ordering::SeqCst) >= rounds).then_some(())
         });
     }
@@ -262,7 +259,7 @@ fn postgres_killed_under_load_loses_nothing_acknowledged_and_relays_go_on() {
             let refused = progress.refused();
             // No transaction is ended and no buffer written, as in a power cut.
             server(&["--mode=immediate", "stop"]);
-            wait::until("a device to hear of it", || {
+            wait::within(PATIENCE, "a device to hear of it", || {
                 (progress.refused() > refused).then_some(())
             });
             server(&["start"]);

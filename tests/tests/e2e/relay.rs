@@ -21,6 +21,21 @@ use crate::wait;
 /// How long a relay may take until it is ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// Reads what a relay started with `--json` and piped output prints when it listens, and what it said instead where that is no
+/// document.
+pub(crate) fn ready(child: &mut Child) -> Result<Value, String> {
+    let output = child.stdout.take().expect("its output is piped");
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        // A relay that ends without a line sends an empty one, which is no document.
+        drop(BufReader::new(output).read_line(&mut line));
+        drop(sender.send(line));
+    });
+    let line = receiver.recv_timeout(START_LIMIT).unwrap_or_default();
+    serde_json::from_str(&line).map_err(|_| line)
+}
+
 /// Asks the relay at an address whether a write would be acknowledged, and returns its answer.
 pub(crate) fn readiness(address: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
@@ -185,18 +200,9 @@ impl Relay {
             .stdout(Stdio::piped())
             .stderr(log);
         let mut child = command.spawn().expect("ebb-relay starts");
-        let output = child.stdout.take().expect("its output is piped");
+        let ready = ready(&mut child);
         self.child = Some(child);
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            // A relay that ends without a line sends an empty one, which is reported below.
-            drop(BufReader::new(output).read_line(&mut line));
-            drop(sender.send(line));
-        });
-        let line = receiver.recv_timeout(START_LIMIT).unwrap_or_default();
-        let ready = serde_json::from_str(&line);
-        ready.unwrap_or_else(|_| panic!("the relay is not ready: {line:?}: {}", self.talk()))
+        ready.unwrap_or_else(|line| panic!("the relay is not ready: {line:?}: {}", self.talk()))
     }
 
     fn talk(&self) -> String {

@@ -101,7 +101,7 @@ impl Bench<'_> {
             ),
             row(
                 "the same, beside the two signature checks of each alone, on all processors",
-                "",
+                "none",
                 format!(
                     "{:.2} ({relay:.0} and {checks:.0} a second)",
                     relay / checks

@@ -133,6 +133,7 @@ fn help_and_version_are_asked_for_anywhere() {
         (&["--help"][..], "help", "Log\n"),
         (&["help"], "help", "Log\n"),
         (&["help", "relay", "add"], "help", "--token-file"),
+        (&["--help", "today"], "help", "Log\n"),
         (&["dose", "--help"], "help", "--planned-at"),
         (&["help", "kinds"], "help", "## `wearing-off`"),
         (&["6", "--help"], "help", "--weakness"),

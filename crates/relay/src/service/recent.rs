@@ -40,6 +40,7 @@ impl<V: Clone> Recent<V> {
         }
     }
 
+    /// Returns what is kept of a journal, which counts as a use.
     pub(super) fn find(&self, journal: &JournalId) -> Option<V> {
         let mut entries = self.entries();
         let now = entries.next_use();
